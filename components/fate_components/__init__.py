@@ -1,0 +1,1 @@
+"""The federated components that come with fate-federated."""

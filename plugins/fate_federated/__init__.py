@@ -1,0 +1,1 @@
+"""Federated learning jobs in FATE's JSON on Apache Airflow."""

@@ -1,0 +1,1 @@
+"""Which components there are, found by entry point."""

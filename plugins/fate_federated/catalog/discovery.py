@@ -1,0 +1,49 @@
+"""Finding components by entry point, and loading the class that runs one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fate_federated.task.component import Component
+
+GROUP = "fate_federated.components"
+
+
+@cache
+def component_names() -> frozenset[str]:
+    """The modules that a dsl may name, without importing any."""
+    return frozenset(point.name for point in entry_points(group=GROUP))
+
+
+@cache
+def find_component(module: str) -> ComponentSpec | None:
+    """The spec of a module, or None when no installed package provides it.
+
+    Raises:
+        ConfigError: an installed package's entry point is broken.
+    """
+    points = entry_points(group=GROUP, name=module)
+    if not points:
+        return None
+    point = next(iter(points))
+    try:
+        spec = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"The component {module} ({point.value}) cannot be loaded: {error}") from error
+    if not isinstance(spec, ComponentSpec):
+        raise ConfigError(f"The entry point {point.value} of {module} is not a ComponentSpec.")
+    return spec
+
+
+def load_component(spec: ComponentSpec) -> type[Component[Any]]:
+    """The class that runs a component; imports what it computes with."""
+    module, _, name = spec.implementation.partition(":")
+    implementation: type[Component[Any]] = getattr(import_module(module), name)
+    return implementation

@@ -1,0 +1,1 @@
+"""FATE's dsl and conf, in either dialect, as one canonical Pipeline."""

@@ -1,0 +1,101 @@
+"""The canonical form of a job: all that the rest of the code knows of FATE's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from fate_federated.party import Party, Role
+
+
+class EdgeKind(StrEnum):
+    """What flows along an edge."""
+
+    DATA = "data"
+    MODEL = "model"
+    ISOMETRIC_MODEL = "isometric_model"
+    CACHE = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One input of a node.
+
+    Attributes:
+        kind: what it is.
+        port: the input's key: data, train_data, validate_data, test_data, eval_data; else the kind's own name.
+        source: the node that makes it.
+        output: the name that the source gives it.
+    """
+
+    kind: EdgeKind
+    port: str
+    source: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One component of the pipeline.
+
+    Attributes:
+        parameters: by party, as the user gave them (defaults not filled in), checked against the component's schema.
+    """
+
+    name: str
+    module: str
+    inputs: tuple[Edge, ...]
+    data_outputs: tuple[str, ...]
+    model_outputs: tuple[str, ...]
+    parameters: Mapping[Party, Mapping[str, Any]]
+    participants: tuple[Party, ...]
+    need_deploy: bool = True
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Names of the nodes it depends on, each once, in the order of its inputs."""
+        return tuple(dict.fromkeys(edge.source for edge in self.inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowOptions:
+    """The optional ``airflow`` block of a conf."""
+
+    schedule: str | None = None
+    tags: tuple[str, ...] = ()
+    retries: int = 0
+    retry_delay_seconds: float = 1.0
+    pool: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    executor_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A job, ready to become a DAG at each party.
+
+    Attributes:
+        dsl_version: dialect of the files, 1 or 2; only for people to read.
+        parties: all that take part, by role, in the conf's order.
+        nodes: in a topological order.
+    """
+
+    dsl_version: int
+    initiator: Party
+    parties: tuple[Party, ...]
+    nodes: tuple[Node, ...]
+    job_parameters: Mapping[str, Any]
+    airflow: AirflowOptions = AirflowOptions()
+
+    def of_role(self, role: Role) -> tuple[Party, ...]:
+        """The parties of one role, in the conf's order."""
+        return tuple(party for party in self.parties if party.role is role)
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)

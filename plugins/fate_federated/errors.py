@@ -1,0 +1,190 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    FateFederatedError
+    ├── ConfigError            a file that an administrator wrote
+    │   ├── InvalidParty
+    │   └── SiteError          a site that cannot start, stop or be reached
+    ├── DslError               a dsl or conf that a user wrote: JSON pointer, what, remedy
+    ├── DataError              rows, columns or labels that a component or an upload cannot take
+    │   └── TableNotFound
+    ├── TransportError         between gateways, or a task and its gateway
+    │   ├── PartyUnreachable   no answer; safe to retry
+    │   ├── GatewayUnavailable no answer from the site's own gateway; safe to retry
+    │   ├── MessageRejected    what a peer sent is not what was agreed
+    │   └── AccessDenied       a call that its certificate or the site's policy does not allow
+    ├── AttemptEnded           an attempt was decided without this task
+    │   ├── AttemptFailed
+    │   └── AttemptCanceled
+    ├── JobError               a job that cannot be created, found or stopped
+    │   └── JobNotFound
+    ├── CryptoError            keys and ciphertexts
+    └── ModelError             a model that does not fit the data or the component
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fate_federated.party import Party
+
+
+class FateFederatedError(Exception):
+    """Root of the tree: its text is fit to be shown to a user."""
+
+
+class ConfigError(FateFederatedError):
+    """A configuration file is wrong; the text names the file, the place and the remedy."""
+
+
+class InvalidParty(ConfigError):
+    """A text that does not name a party."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is not a party. Write <role>-<party_id>, such as guest-9999 or host-10000.")
+
+
+class SiteError(ConfigError):
+    """A site that cannot be made, started, stopped or reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class DslProblem:
+    """One thing wrong with a dsl or conf.
+
+    Attributes:
+        file: path of the file as the user knows it, empty where the text came without one.
+        pointer: JSON pointer (RFC 6901) to the place.
+        line: line of that place, counted from 1; 0 where it is not known.
+        message: what is wrong.
+        remedy: what to do.
+    """
+
+    pointer: str
+    message: str
+    remedy: str = ""
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = ":".join(part for part in (self.file, str(self.line) if self.line else "") if part)
+        where = " ".join(part for part in (place, self.pointer or "/") if part)
+        return f"{where}: {self.message}. {self.remedy}".strip()
+
+
+class DslError(FateFederatedError):
+    """A dsl or conf that cannot be compiled. ``problems`` holds every one that was found."""
+
+    def __init__(self, problems: Sequence[DslProblem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+    @classmethod
+    def at(cls, pointer: str, message: str, remedy: str = "") -> DslError:
+        """One problem at one place."""
+        return cls([DslProblem(pointer, message, remedy)])
+
+
+class DataError(FateFederatedError):
+    """Data that cannot be used. Never names a value of a row, only its place."""
+
+
+class TableNotFound(DataError):
+    """No such table at this site."""
+
+    def __init__(self, namespace: str, name: str, party: Party | None = None) -> None:
+        where = f" at {party}" if party else ""
+        super().__init__(
+            f"There is no table {namespace}.{name}{where}. "
+            f"Upload it with `fate data upload FILE --namespace {namespace} --name {name}`, "
+            "or see what there is with `fate data list`."
+        )
+        self.namespace, self.name = namespace, name
+
+
+class TransportError(FateFederatedError):
+    """Something between two gateways, or between a task and its gateway."""
+
+
+class PartyUnreachable(TransportError):
+    """No answer from a gateway. Safe to retry."""
+
+    def __init__(self, party: Party, address: str) -> None:
+        super().__init__(
+            f"{party} did not answer at {address}. "
+            "Check that its gateway is running and that the address in site.yaml is right."
+        )
+        self.party, self.address = party, address
+
+
+class GatewayUnavailable(TransportError):
+    """No answer from the site's own gateway. Safe to retry."""
+
+    def __init__(self, address: str, detail: str = "") -> None:
+        super().__init__(
+            f"The gateway at {address} did not answer{f' ({detail})' if detail else ''}. "
+            "Check that it runs (`fate site status`) and that the Airflow connection names its host and port."
+        )
+        self.address = address
+
+
+class MessageRejected(TransportError):
+    """A message that is not what was agreed: its type, shape, size or digest."""
+
+
+class AccessDenied(TransportError):
+    """A call that its certificate or this site's policy does not allow."""
+
+
+class AttemptEnded(FateFederatedError):
+    """The attempt was decided while this task still worked."""
+
+
+class AttemptFailed(AttemptEnded):
+    """The attempt failed; the text names the party and the cause."""
+
+
+class AttemptCanceled(AttemptEnded):
+    """A person stopped the attempt; the text says at which party."""
+
+
+class JobError(FateFederatedError):
+    """A job that cannot be created, run or stopped."""
+
+
+class JobNotFound(JobError):
+    """No such job at this site."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job {job_id} at this site. See `fate job list`.")
+
+
+class CryptoError(FateFederatedError):
+    """Keys that do not match, or ciphertexts that are not ones."""
+
+
+class ModelError(FateFederatedError):
+    """A model that does not fit the data or the component."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``Did you mean 'HeteroLR'?`` when a known word is near, else the list of what there is."""
+    import difflib
+
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else ""
+
+
+def in_file(error: DslError, path: Path | str) -> DslError:
+    """The same problems, with the file they are in."""
+    from dataclasses import replace
+
+    return DslError([replace(problem, file=problem.file or str(path)) for problem in error.problems])

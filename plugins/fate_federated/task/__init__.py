@@ -1,0 +1,1 @@
+"""What a component is, and what it is given when it runs."""

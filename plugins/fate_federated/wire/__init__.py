@@ -1,0 +1,1 @@
+"""Between what travels (protobuf) and what the code works with (dataclasses, arrays)."""

@@ -1,0 +1,273 @@
+"""Values of messages between parties: a closed set of types, encoded without pickle.
+
+A message is a *structure* (a small protobuf tree) and a *body* (the bytes of its arrays, one after the other). What a
+peer sends is checked (types, shapes, lengths) before memory is taken for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from google.protobuf.message import DecodeError
+
+from fate_federated.errors import MessageRejected
+from fate_federated.pb import payload_pb2 as pb
+
+MAX_STRUCTURE_BYTES = 4 << 20
+MAX_BODY_BYTES = 1 << 36
+MAX_DEPTH = 16
+ELEMENT_BYTES = 32
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "f8": np.dtype("<f8"), "f4": np.dtype("<f4"), "i8": np.dtype("<i8"), "i4": np.dtype("<i4"), "i2": np.dtype("<i2"),
+    "i1": np.dtype("i1"), "u8": np.dtype("<u8"), "u4": np.dtype("<u4"), "u2": np.dtype("<u2"), "u1": np.dtype("u1"),
+    "b1": np.dtype("?"),
+}  # fmt: skip
+
+
+class Kind(StrEnum):
+    """What a message carries, the most telling first: what the egress ledger says of it."""
+
+    IDS = "ids"
+    TENSOR = "tensor"
+    CIPHERTEXT = "ciphertext"
+    GROUP_ELEMENTS = "group_elements"
+    PARAMETERS = "parameters"
+
+
+@dataclass(frozen=True, slots=True)
+class Ciphertexts:
+    """Paillier ciphertexts on the wire.
+
+    Attributes:
+        key_fingerprint: SHA-256 of the modulus n, big-endian.
+        exponent: plaintext = integer * 2**exponent.
+        width_bytes: of one ciphertext.
+        data: little-endian integers, C order; ``prod(shape) * width_bytes`` bytes.
+    """
+
+    key_fingerprint: bytes
+    exponent: int
+    width_bytes: int
+    shape: tuple[int, ...]
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupElements:
+    """Elements of ristretto255, 32 bytes each."""
+
+    data: bytes = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.data) // ELEMENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Sample ids in clear, for the parties that may know them."""
+
+    values: pa.Array
+
+
+Wire = (
+    None | bool | int | float | str | bytes | npt.NDArray[Any] | Ciphertexts | GroupElements | Ids
+    | Sequence["Wire"] | Mapping[str, "Wire"]
+)  # fmt: skip
+"""What ``push`` takes and ``pull`` gives. Sequences come back as lists, mappings as dicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """An encoded message, without its address."""
+
+    structure: bytes
+    body: tuple[memoryview, ...]
+    kind: Kind
+    shape: str
+
+    @property
+    def body_bytes(self) -> int:
+        return sum(part.nbytes for part in self.body)
+
+
+class _Encoder:
+    def __init__(self) -> None:
+        self.body: list[memoryview] = []
+        self.kinds: set[Kind] = {Kind.PARAMETERS}
+        self.shapes: list[str] = []
+
+    def _add(self, kind: Kind, shape: str, data: memoryview) -> None:
+        self.kinds.add(kind)
+        self.shapes.append(shape)
+        if data.nbytes:
+            self.body.append(data)
+
+    def value(self, value: Any, depth: int = 0) -> pb.Value:
+        if depth > MAX_DEPTH:
+            raise MessageRejected(f"A message may be nested {MAX_DEPTH} deep at most.")
+        match value:
+            case None:
+                return pb.Value(null=True)
+            case bool() | np.bool_():
+                return pb.Value(boolean=bool(value))
+            case int() | np.integer():
+                return pb.Value(integer=int(value))
+            case float() | np.floating():
+                return pb.Value(number=float(value))
+            case str():
+                return pb.Value(text=value)
+            case bytes():
+                return pb.Value(octets=value)
+            case np.ndarray():
+                return self._tensor(value)
+            case Ciphertexts():
+                self._add(Kind.CIPHERTEXT, f"ciphertext{list(value.shape)}", memoryview(value.data).cast("B"))
+                return pb.Value(ciphertexts=pb.Ciphertexts(
+                    key_fingerprint=value.key_fingerprint, exponent=value.exponent, width_bytes=value.width_bytes,
+                    shape=value.shape,
+                ))  # fmt: skip
+            case GroupElements():
+                self._add(Kind.GROUP_ELEMENTS, f"ristretto255[{len(value)}]", memoryview(value.data).cast("B"))
+                return pb.Value(group_elements=pb.GroupElements(count=len(value)))
+            case Ids():
+                return self._ids(value.values)
+            case Mapping():
+                # A protobuf map has no order: both ends walk it by its sorted keys.
+                fields = {key: self.value(value[key], depth + 1) for key in sorted(value)}
+                return pb.Value(fields=pb.MapValue(values=fields))
+            case Sequence():
+                return pb.Value(items=pb.ListValue(values=[self.value(item, depth + 1) for item in value]))
+        raise MessageRejected(f"A {type(value).__name__} cannot be sent to another party.")
+
+    def _tensor(self, array: npt.NDArray[Any]) -> pb.Value:
+        name = array.dtype.str[1:]
+        if name not in _DTYPES:
+            raise MessageRejected(f"An array of {array.dtype} cannot be sent to another party.")
+        data = np.ascontiguousarray(array, dtype=_DTYPES[name])
+        self._add(Kind.TENSOR, f"{name}{list(array.shape)}", data.reshape(-1).view(np.uint8).data)
+        return pb.Value(tensor=pb.Tensor(dtype=name, shape=array.shape))
+
+    def _ids(self, values: pa.Array) -> pb.Value:
+        batch = pa.record_batch([values.cast(pa.string())], names=["id"])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        data = memoryview(sink.getvalue())
+        self._add(Kind.IDS, f"ids[{len(values)}]", data)
+        return pb.Value(ids=pb.Ids(count=len(values), body_bytes=data.nbytes))
+
+
+def encode(value: Wire) -> Payload:
+    """Encode a value for another party.
+
+    Raises:
+        MessageRejected: it holds something that may not be sent, or is too large.
+    """
+    encoder = _Encoder()
+    structure = encoder.value(value).SerializeToString(deterministic=True)
+    if len(structure) > MAX_STRUCTURE_BYTES:
+        raise MessageRejected(f"A message's structure has {len(structure)} bytes; send arrays, not lists of numbers.")
+    kind = next(kind for kind in Kind if kind in encoder.kinds)
+    return Payload(structure, tuple(encoder.body), kind, " ".join(encoder.shapes))
+
+
+class _Decoder:
+    def __init__(self, body: memoryview) -> None:
+        self.body = body
+        self.at = 0
+
+    def _take(self, size: int) -> memoryview:
+        if size < 0 or self.at + size > self.body.nbytes:
+            raise MessageRejected(f"A message announces {size} bytes where {self.body.nbytes - self.at} are left.")
+        part = self.body[self.at : self.at + size]
+        self.at += size
+        return part
+
+    def value(self, value: pb.Value, depth: int = 0) -> Any:
+        if depth > MAX_DEPTH:
+            raise MessageRejected(f"A message may be nested {MAX_DEPTH} deep at most.")
+        match value.WhichOneof("kind"):
+            case "null":
+                return None
+            case "boolean":
+                return value.boolean
+            case "integer":
+                return value.integer
+            case "number":
+                return value.number
+            case "text":
+                return value.text
+            case "octets":
+                return value.octets
+            case "items":
+                return [self.value(item, depth + 1) for item in value.items.values]
+            case "fields":
+                return {key: self.value(value.fields.values[key], depth + 1) for key in sorted(value.fields.values)}
+            case "tensor":
+                return self._tensor(value.tensor)
+            case "ciphertexts":
+                return self._ciphertexts(value.ciphertexts)
+            case "group_elements":
+                return GroupElements(bytes(self._take(value.group_elements.count * ELEMENT_BYTES)))
+            case "ids":
+                return self._ids(value.ids)
+        raise MessageRejected("A message holds a value of no known type.")
+
+    def _tensor(self, tensor: pb.Tensor) -> npt.NDArray[Any]:
+        dtype = _DTYPES.get(tensor.dtype)
+        if dtype is None:
+            raise MessageRejected(f"A message holds an array of unknown type {tensor.dtype!r}.")
+        if len(tensor.shape) > 8:
+            raise MessageRejected(f"A message holds an array of {len(tensor.shape)} dimensions.")
+        part = self._take(math.prod(tensor.shape) * dtype.itemsize)
+        if tensor.dtype == "b1" and np.frombuffer(part, np.uint8).max(initial=0) > 1:
+            raise MessageRejected("A message holds an array of booleans that are neither 0 nor 1.")
+        return np.frombuffer(part, dtype).reshape(tuple(tensor.shape))
+
+    def _ciphertexts(self, value: pb.Ciphertexts) -> Ciphertexts:
+        shape = tuple(value.shape)
+        if not 1 <= value.width_bytes <= 4096 or len(shape) > 8 or len(value.key_fingerprint) != 32:
+            raise MessageRejected("A message holds ciphertexts of an impossible width, shape or key.")
+        part = self._take(math.prod(shape) * value.width_bytes)
+        return Ciphertexts(value.key_fingerprint, value.exponent, value.width_bytes, shape, bytes(part))
+
+    def _ids(self, value: pb.Ids) -> Ids:
+        part = self._take(value.body_bytes)
+        try:
+            with pa.ipc.open_stream(pa.py_buffer(part)) as reader:
+                table = reader.read_all()
+            table.validate(full=True)
+            if table.schema.names != ["id"] or table.schema.types != [pa.string()]:
+                raise MessageRejected("A message's ids are not one column of text.")
+        except (pa.ArrowException, OSError) as error:
+            raise MessageRejected(f"A message's ids are not an Arrow stream: {error}") from error
+        if table.num_rows != value.count:
+            raise MessageRejected(f"A message announces {value.count} ids and holds {table.num_rows}.")
+        return Ids(table.column("id").combine_chunks())
+
+
+def decode(structure: bytes, body: bytes | memoryview) -> Any:
+    """Decode what another party sent. Arrays share the body's memory and are read-only.
+
+    Raises:
+        MessageRejected: it is not a well-formed message.
+    """
+    if len(structure) > MAX_STRUCTURE_BYTES:
+        raise MessageRejected(f"A message's structure has {len(structure)} bytes.")
+    try:
+        tree = pb.Value.FromString(structure)
+    except DecodeError as error:
+        raise MessageRejected(f"A message's structure cannot be read: {error}") from error
+    decoder = _Decoder(memoryview(body).toreadonly().cast("B"))
+    value = decoder.value(tree)
+    if decoder.at != decoder.body.nbytes:
+        raise MessageRejected(f"A message holds {decoder.body.nbytes - decoder.at} bytes that its structure does not.")
+    return value
