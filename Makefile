@@ -34,3 +34,29 @@ lint: install ## ruff, mypy, import contracts, generated code
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory proto
 	git diff --exit-code --stat -- plugins/fate_federated/pb
+
+system: ## Debian packages that the tests need beyond PyPI: a PostgreSQL server
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq postgresql; \
+		else echo "PostgreSQL is missing: apt-get install postgresql. Its tests will say that they skip."; fi; }
+
+test: install system ## the whole suite
+	$(BIN)/python -m pytest
+
+bench: install ## every benchmark, one after the other
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+demo: install ## one site with three parties runs a federated job on real data in Airflow
+	$(BIN)/python -m demo.one_site
+
+demo-sites: install ## the same job over three sites, each with its own Airflow
+	$(BIN)/python -m demo.three_sites
+
+up: install ## start the site in ./site, made with three parties if there is none
+	$(BIN)/python -m demo.one_site --only-up
+
+down: ## stop the site in ./site and those in ./sites
+	@for site in site sites/*/; do if [ -f $$site/site.yaml ]; then $(BIN)/fate site down --site $$site; fi; done
+
+clean: down ## remove what the commands above made, except .venv
+	rm -rf site sites .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

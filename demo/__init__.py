@@ -1,0 +1,1 @@
+"""The demo: real data, a real job, one site or three."""
