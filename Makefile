@@ -44,7 +44,8 @@ test: install system ## the whole suite
 	$(BIN)/python -m pytest
 
 bench: install ## every benchmark, one after the other
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/report.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 demo: install ## one site with three parties runs a federated job on real data in Airflow
 	$(BIN)/python -m demo.one_site
