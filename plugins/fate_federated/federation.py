@@ -1,0 +1,280 @@
+"""A federation in one process: components and whole pipelines at several parties, each a thread, without Airflow.
+
+The components, their messages and the bytes of these are the ones of a real federation; only the wire is missing.
+For notebooks and tests.
+
+>>> from fate_federated.federation import Federation, make_table
+>>> from fate_federated.party import Party
+>>> guest, host = Party.parse("guest-9999"), Party.parse("host-10000")
+>>> results = Federation([guest, host]).run(
+...     "Intersection",
+...     inputs={
+...         guest: make_table(["ann", "bob", "cyd"], {"x0": [0.1, 0.2, 0.3]}, label=[0, 1, 0]),
+...         host: make_table(["bob", "cyd", "dan"], {"x1": [2.0, 3.0, 4.0]}),
+...     },
+... )
+>>> sorted(results[guest].data.ids.to_pylist())
+['bob', 'cyd']
+>>> results[guest].data.ids == results[host].data.ids
+True
+>>> results[host].summary["intersect_num"]
+2
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+import pyarrow as pa
+
+from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.errors import TableNotFound
+from fate_federated.party import Party
+from fate_federated.task.component import Inputs, Outputs, TableReader
+from fate_federated.task.context import MemoryTracker, Point, TaskContext, Traffic
+from fate_federated.task.model import Model
+from fate_federated.task.run import TaskResult, build_params, run_component, run_task, spec_of
+from fate_federated.task.table import Table
+from fate_federated.transport.memory import MemoryHub, Message
+
+
+def make_table(
+    ids: Sequence[Any] | npt.NDArray[Any],
+    columns: Mapping[str, npt.ArrayLike],
+    label: npt.ArrayLike | None = None,
+    *,
+    id_column: str = "id",
+    label_column: str = "y",
+) -> Table:
+    """A table from arrays.
+
+    Args:
+        ids: sample ids, shape (rows,); written as text.
+        columns: by name, each of shape (rows,).
+        label: shape (rows,), or None for a party without one.
+    """
+    data = {id_column: pa.array([str(value) for value in ids], pa.string())}
+    if label is not None:
+        data[label_column] = pa.array(label)
+    data |= {name: pa.array(values) for name, values in columns.items()}
+    return Table(pa.table(data), id_column, None if label is None else label_column)
+
+
+@dataclass(frozen=True, slots=True)
+class PartyResult:
+    """What a component did at one party."""
+
+    task: TaskResult
+    tracker: MemoryTracker
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.task.outputs
+
+    @property
+    def data(self) -> Table:
+        """The first data output; IndexError when there is none."""
+        return self.task.outputs.data[0]
+
+    @property
+    def model(self) -> Model | None:
+        return self.task.outputs.model
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.tracker.summary
+
+    @property
+    def metrics(self) -> dict[tuple[str, str], list[Point]]:
+        """Points by (namespace, name)."""
+        return self.tracker.metrics
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.task.traffic
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTables:
+    """A catalogue of one party's tables, by (namespace, name)."""
+
+    content: Mapping[tuple[str, str], Table]
+    party: Party | None = None
+
+    def read(self, namespace: str, name: str) -> Table:
+        """See :class:`~fate_federated.task.component.TableReader`."""
+        try:
+            return self.content[namespace, name]
+        except KeyError:
+            raise TableNotFound(namespace, name, self.party) from None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStore:
+    """An :class:`~fate_federated.task.run.OutputStore` that keeps everything in memory."""
+
+    tables: TableReader
+    data: dict[tuple[str, str], Table] = field(default_factory=dict)
+    models: dict[tuple[str, str], Model] = field(default_factory=dict)
+
+    def load_table(self, component: str, output: str) -> Table | None:
+        return self.data.get((component, output))
+
+    def save_table(self, component: str, output: str, table: Table) -> None:
+        self.data[component, output] = table
+
+    def load_model(self, component: str, alias: str) -> Model | None:
+        return self.models.get((component, alias))
+
+    def save_model(self, component: str, alias: str, model: Model) -> None:
+        self.models[component, alias] = model
+
+
+Part = Callable[[TaskContext], TaskResult]
+"""What one party runs."""
+
+
+class Federation:
+    """Several parties in this process.
+
+    Args:
+        parties: all of them, in the order of a conf.
+        seed: for repeatable shuffles and initial weights; each party's own seed derives from it.
+        deadline_seconds: how long a party waits for one message.
+        record: called with every message between the parties, such as ``messages.append``.
+    """
+
+    def __init__(
+        self,
+        parties: Sequence[Party],
+        *,
+        seed: int | None = None,
+        deadline_seconds: float = 600.0,
+        record: Callable[[Message], None] | None = None,
+    ) -> None:
+        self.parties = tuple(parties)
+        self._seed = seed
+        self._deadline_seconds = deadline_seconds
+        self._record = record
+
+    def run(
+        self,
+        component: ComponentSpec | str,
+        params: Mapping[str, Any] | None = None,
+        inputs: Mapping[Party, Inputs | Table] | None = None,
+        *,
+        party_params: Mapping[Party, Mapping[str, Any]] | None = None,
+        participants: Sequence[Party] | None = None,
+    ) -> dict[Party, PartyResult]:
+        """Run one component at every party that takes part.
+
+        Args:
+            component: its spec, or FATE's name of it.
+            params: for every party, as a conf gives them.
+            inputs: by party; a Table stands for ``Inputs(data={"data": [table]})``.
+            party_params: what differs from ``params`` at single parties.
+            participants: who takes part; by default the parties in a role that the component names.
+
+        Raises:
+            what the first party to fail raised, with a note that names the party.
+        """
+        outcomes = self.outcomes(component, params, inputs, party_params=party_params, participants=participants)
+        return _results(outcomes)
+
+    def outcomes(
+        self,
+        component: ComponentSpec | str,
+        params: Mapping[str, Any] | None = None,
+        inputs: Mapping[Party, Inputs | Table] | None = None,
+        *,
+        party_params: Mapping[Party, Mapping[str, Any]] | None = None,
+        participants: Sequence[Party] | None = None,
+    ) -> dict[Party, PartyResult | Exception]:
+        """The same as :meth:`run`, but with each party's own error where it failed, the first to fail first."""
+        spec = spec_of(component) if isinstance(component, str) else component
+        if participants is None:
+            participants = [party for party in self.parties if party.role in spec.roles]
+
+        def part(party: Party) -> Part:
+            given = {**(params or {}), **(party_params or {}).get(party, {})}
+            received = (inputs or {}).get(party, Inputs())
+            if isinstance(received, Table):
+                received = Inputs(data={"data": [received]})
+            built = build_params(spec, given, f"/{spec.module}")
+            return lambda ctx: run_component(spec, built, ctx, received)
+
+        return self._attempt(spec.module, {party: part(party) for party in participants})
+
+    def run_pipeline(
+        self, pipeline: Pipeline, tables: Mapping[Party, Mapping[tuple[str, str], Table]]
+    ) -> dict[str, dict[Party, PartyResult]]:
+        """Run every component of a pipeline, one after the other.
+
+        Args:
+            tables: each party's catalogue, by (namespace, name).
+
+        Returns:
+            results by the component's name in the dsl, then by party.
+
+        Raises:
+            what the first component to fail raised first, with a note that names component and party.
+        """
+        stores = {party: MemoryStore(MemoryTables(tables.get(party, {}), party)) for party in self.parties}
+        results: dict[str, dict[Party, PartyResult]] = {}
+        for node in pipeline.nodes:
+
+            def part(party: Party, node: Any = node) -> Part:
+                return lambda ctx: run_task(node, node.parameters.get(party, {}), ctx, stores[party])
+
+            results[node.name] = _results(self._attempt(node.name, {party: part(party) for party in node.participants}))
+        return results
+
+    def _attempt(self, name: str, parts: Mapping[Party, Part]) -> dict[Party, PartyResult | Exception]:
+        hub = MemoryHub(parts, deadline_seconds=self._deadline_seconds, record=self._record)
+        outcomes: dict[Party, PartyResult | Exception] = {}
+
+        def work(party: Party, part: Part, seed: int | None) -> None:
+            tracker = MemoryTracker()
+            ctx = TaskContext(
+                party=party, participants=tuple(parts), job_id="in-process", component=name, attempt=1,
+                transport=hub.transport(party), tracker=tracker, seed=seed,
+            )  # fmt: skip
+            try:
+                outcomes[party] = PartyResult(part(ctx), tracker)
+            except Exception as error:  # a task ends here: its party's outcome is the error
+                error.add_note(f"{name} at {party}")
+                outcomes[party] = error
+                hub.fail(party, str(error))
+            finally:
+                hub.leave(party)
+
+        threads = [
+            threading.Thread(
+                target=work, name=str(party), daemon=True,
+                args=(party, part, None if self._seed is None else self._seed + index),
+            )
+            for index, (party, part) in enumerate(parts.items())
+        ]  # fmt: skip
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            hub.fail(next(iter(parts)), "interrupted")
+            raise
+        return outcomes
+
+
+def _results(outcomes: Mapping[Party, PartyResult | Exception]) -> dict[Party, PartyResult]:
+    results: dict[Party, PartyResult] = {}
+    for party, outcome in outcomes.items():
+        if isinstance(outcome, Exception):
+            raise outcome
+        results[party] = outcome
+    return dict(sorted(results.items()))
