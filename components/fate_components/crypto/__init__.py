@@ -1,0 +1,1 @@
+"""Cryptography on whole arrays: the group of private set intersection, Paillier."""
