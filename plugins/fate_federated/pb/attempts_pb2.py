@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from fate_federated.pb import party_pb2 as fate__federated_dot_pb_dot_party__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fate_federated/pb/attempts.proto\x12\x11\x66\x61te_federated.v1\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x92\x01\n\x04Join\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x14\n\x0cparticipates\x18\x03 \x01(\x08\x12\x10\n\x08instance\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\"\x06\n\x04Park\")\n\x06Report\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x99\x01\n\rAttendRequest\x12\'\n\x04join\x18\x01 \x01(\x0b\x32\x17.fate_federated.v1.JoinH\x00\x12\'\n\x04park\x18\x02 \x01(\x0b\x32\x17.fate_federated.v1.ParkH\x00\x12+\n\x06report\x18\x03 \x01(\x0b\x32\x19.fate_federated.v1.ReportH\x00\x42\t\n\x07message\"p\n\rPartyPresence\x12\'\n\x05party\x18\x01 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x14\n\x0cparticipates\x18\x02 \x01(\x08\x12\x10\n\x08presence\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xf1\x01\n\x07\x41ttempt\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x31\n\x07parties\x18\x05 \x03(\x0b\x32 .fate_federated.v1.PartyPresence\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12\x11\n\topened_at\x18\x07 \x01(\x01\x12\x12\n\nstarted_at\x18\x08 \x01(\x01\x12\x12\n\ndecided_at\x18\t \x01(\x01\x12\r\n\x05rerun\x18\n \x01(\x08\"x\n\x0c\x41waitRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x15\n\runtil_decided\x18\x03 \x01(\x08\x32\x9c\x01\n\x08\x41ttempts\x12J\n\x06\x41ttend\x12 .fate_federated.v1.AttendRequest\x1a\x1a.fate_federated.v1.Attempt(\x01\x30\x01\x12\x44\n\x05\x41wait\x12\x1f.fate_federated.v1.AwaitRequest\x1a\x1a.fate_federated.v1.Attemptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fate_federated/pb/attempts.proto\x12\x11\x66\x61te_federated.v1\x1a\x1d\x66\x61te_federated/pb/party.proto\"\xc2\x01\n\x04Join\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x14\n\x0cparticipates\x18\x03 \x01(\x08\x12\x10\n\x08instance\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12.\n\x0cparticipants\x18\x06 \x03(\x0b\x32\x18.fate_federated.v1.Party\"\x06\n\x04Park\")\n\x06Report\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x99\x01\n\rAttendRequest\x12\'\n\x04join\x18\x01 \x01(\x0b\x32\x17.fate_federated.v1.JoinH\x00\x12\'\n\x04park\x18\x02 \x01(\x0b\x32\x17.fate_federated.v1.ParkH\x00\x12+\n\x06report\x18\x03 \x01(\x0b\x32\x19.fate_federated.v1.ReportH\x00\x42\t\n\x07message\"p\n\rPartyPresence\x12\'\n\x05party\x18\x01 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x14\n\x0cparticipates\x18\x02 \x01(\x08\x12\x10\n\x08presence\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xf1\x01\n\x07\x41ttempt\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x31\n\x07parties\x18\x05 \x03(\x0b\x32 .fate_federated.v1.PartyPresence\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12\x11\n\topened_at\x18\x07 \x01(\x01\x12\x12\n\nstarted_at\x18\x08 \x01(\x01\x12\x12\n\ndecided_at\x18\t \x01(\x01\x12\r\n\x05rerun\x18\n \x01(\x08\"x\n\x0c\x41waitRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x15\n\runtil_decided\x18\x03 \x01(\x08\x32\x9c\x01\n\x08\x41ttempts\x12J\n\x06\x41ttend\x12 .fate_federated.v1.AttendRequest\x1a\x1a.fate_federated.v1.Attempt(\x01\x30\x01\x12\x44\n\x05\x41wait\x12\x1f.fate_federated.v1.AwaitRequest\x1a\x1a.fate_federated.v1.Attemptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,19 +33,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fate_federated.pb.attempts_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOIN']._serialized_start=87
-  _globals['_JOIN']._serialized_end=233
-  _globals['_PARK']._serialized_start=235
-  _globals['_PARK']._serialized_end=241
-  _globals['_REPORT']._serialized_start=243
-  _globals['_REPORT']._serialized_end=284
-  _globals['_ATTENDREQUEST']._serialized_start=287
-  _globals['_ATTENDREQUEST']._serialized_end=440
-  _globals['_PARTYPRESENCE']._serialized_start=442
-  _globals['_PARTYPRESENCE']._serialized_end=554
-  _globals['_ATTEMPT']._serialized_start=557
-  _globals['_ATTEMPT']._serialized_end=798
-  _globals['_AWAITREQUEST']._serialized_start=800
-  _globals['_AWAITREQUEST']._serialized_end=920
-  _globals['_ATTEMPTS']._serialized_start=923
-  _globals['_ATTEMPTS']._serialized_end=1079
+  _globals['_JOIN']._serialized_end=281
+  _globals['_PARK']._serialized_start=283
+  _globals['_PARK']._serialized_end=289
+  _globals['_REPORT']._serialized_start=291
+  _globals['_REPORT']._serialized_end=332
+  _globals['_ATTENDREQUEST']._serialized_start=335
+  _globals['_ATTENDREQUEST']._serialized_end=488
+  _globals['_PARTYPRESENCE']._serialized_start=490
+  _globals['_PARTYPRESENCE']._serialized_end=602
+  _globals['_ATTEMPT']._serialized_start=605
+  _globals['_ATTEMPT']._serialized_end=846
+  _globals['_AWAITREQUEST']._serialized_start=848
+  _globals['_AWAITREQUEST']._serialized_end=968
+  _globals['_ATTEMPTS']._serialized_start=971
+  _globals['_ATTEMPTS']._serialized_end=1127
 # @@protoc_insertion_point(module_scope)

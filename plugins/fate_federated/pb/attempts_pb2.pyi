@@ -30,6 +30,7 @@ class Join(_message.Message):
     PARTICIPATES_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    PARTICIPANTS_FIELD_NUMBER: _builtins.int
     participates: _builtins.bool
     """false: the component has no part for this party, which only follows the outcome"""
     instance: _builtins.str
@@ -40,6 +41,10 @@ class Join(_message.Message):
     def task(self) -> _party_pb2.TaskRef: ...
     @_builtins.property
     def party(self) -> _party_pb2.Party: ...
+    @_builtins.property
+    def participants(self) -> _containers.RepeatedCompositeFieldContainer[_party_pb2.Party]:
+        """the parties for which the component has a part; every join says the same"""
+
     def __init__(
         self,
         *,
@@ -48,10 +53,11 @@ class Join(_message.Message):
         participates: _builtins.bool = ...,
         instance: _builtins.str = ...,
         attempt: _builtins.int = ...,
+        participants: _abc.Iterable[_party_pb2.Party] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["party", b"party", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "instance", b"instance", "participates", b"participates", "party", b"party", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "instance", b"instance", "participants", b"participants", "participates", b"participates", "party", b"party", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

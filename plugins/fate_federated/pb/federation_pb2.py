@@ -28,7 +28,7 @@ from fate_federated.pb import jobs_pb2 as fate__federated_dot_pb_dot_jobs__pb2
 from fate_federated.pb import party_pb2 as fate__federated_dot_pb_dot_party__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"fate_federated/pb/federation.proto\x12\x11\x66\x61te_federated.v1\x1a fate_federated/pb/attempts.proto\x1a fate_federated/pb/exchange.proto\x1a\x1c\x66\x61te_federated/pb/jobs.proto\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x8b\x01\n\x10\x43reateJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12+\n\tinitiator\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x05\x66iles\x18\x04 \x01(\x0b\x32\x1b.fate_federated.v1.JobFiles\"\x0e\n\x0c\x41\x63knowledged\"l\n\rEndJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12+\n\tinitiator\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xbe\x01\n\x0ePresenceUpdate\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x32\n\x08presence\x18\x03 \x01(\x0b\x32 .fate_federated.v1.PartyPresence\x12\x10\n\x08instance\x18\x04 \x01(\t\x12+\n\tinitiator\x18\x05 \x01(\x0b\x32\x18.fate_federated.v1.Party\"j\n\x0fJobStatusUpdate\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"8\n\x0bPingRequest\x12)\n\x07parties\x18\x01 \x03(\x0b\x32\x18.fate_federated.v1.Party\"X\n\tPingReply\x12)\n\x07parties\x18\x01 \x03(\x0b\x32\x18.fate_federated.v1.Party\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07started\x18\x03 \x01(\t2\xad\x04\n\nFederation\x12Q\n\tCreateJob\x12#.fate_federated.v1.CreateJobRequest\x1a\x1f.fate_federated.v1.Acknowledged\x12K\n\x06\x45ndJob\x12 .fate_federated.v1.EndJobRequest\x1a\x1f.fate_federated.v1.Acknowledged\x12P\n\tReportJob\x12\".fate_federated.v1.JobStatusUpdate\x1a\x1f.fate_federated.v1.Acknowledged\x12O\n\x0eUpdatePresence\x12!.fate_federated.v1.PresenceUpdate\x1a\x1a.fate_federated.v1.Attempt\x12M\n\x0ePublishAttempt\x12\x1a.fate_federated.v1.Attempt\x1a\x1f.fate_federated.v1.Acknowledged\x12G\n\x07\x44\x65liver\x12\x1e.fate_federated.v1.MessagePart\x1a\x1a.fate_federated.v1.Receipt(\x01\x12\x44\n\x04Ping\x12\x1e.fate_federated.v1.PingRequest\x1a\x1c.fate_federated.v1.PingReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"fate_federated/pb/federation.proto\x12\x11\x66\x61te_federated.v1\x1a fate_federated/pb/attempts.proto\x1a fate_federated/pb/exchange.proto\x1a\x1c\x66\x61te_federated/pb/jobs.proto\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x8b\x01\n\x10\x43reateJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12+\n\tinitiator\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x05\x66iles\x18\x04 \x01(\x0b\x32\x1b.fate_federated.v1.JobFiles\"\x0e\n\x0c\x41\x63knowledged\"z\n\rEndJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12+\n\tinitiator\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0c\n\x04stop\x18\x05 \x01(\x08\"\xee\x01\n\x0ePresenceUpdate\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x32\n\x08presence\x18\x03 \x01(\x0b\x32 .fate_federated.v1.PartyPresence\x12\x10\n\x08instance\x18\x04 \x01(\t\x12+\n\tinitiator\x18\x05 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12.\n\x0cparticipants\x18\x06 \x03(\x0b\x32\x18.fate_federated.v1.Party\"j\n\x0fJobStatusUpdate\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"8\n\x0bPingRequest\x12)\n\x07parties\x18\x01 \x03(\x0b\x32\x18.fate_federated.v1.Party\"X\n\tPingReply\x12)\n\x07parties\x18\x01 \x03(\x0b\x32\x18.fate_federated.v1.Party\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07started\x18\x03 \x01(\t2\xad\x04\n\nFederation\x12Q\n\tCreateJob\x12#.fate_federated.v1.CreateJobRequest\x1a\x1f.fate_federated.v1.Acknowledged\x12K\n\x06\x45ndJob\x12 .fate_federated.v1.EndJobRequest\x1a\x1f.fate_federated.v1.Acknowledged\x12P\n\tReportJob\x12\".fate_federated.v1.JobStatusUpdate\x1a\x1f.fate_federated.v1.Acknowledged\x12O\n\x0eUpdatePresence\x12!.fate_federated.v1.PresenceUpdate\x1a\x1a.fate_federated.v1.Attempt\x12M\n\x0ePublishAttempt\x12\x1a.fate_federated.v1.Attempt\x1a\x1f.fate_federated.v1.Acknowledged\x12G\n\x07\x44\x65liver\x12\x1e.fate_federated.v1.MessagePart\x1a\x1a.fate_federated.v1.Receipt(\x01\x12\x44\n\x04Ping\x12\x1e.fate_federated.v1.PingRequest\x1a\x1c.fate_federated.v1.PingReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,15 +40,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKNOWLEDGED']._serialized_start=328
   _globals['_ACKNOWLEDGED']._serialized_end=342
   _globals['_ENDJOBREQUEST']._serialized_start=344
-  _globals['_ENDJOBREQUEST']._serialized_end=452
-  _globals['_PRESENCEUPDATE']._serialized_start=455
-  _globals['_PRESENCEUPDATE']._serialized_end=645
-  _globals['_JOBSTATUSUPDATE']._serialized_start=647
-  _globals['_JOBSTATUSUPDATE']._serialized_end=753
-  _globals['_PINGREQUEST']._serialized_start=755
-  _globals['_PINGREQUEST']._serialized_end=811
-  _globals['_PINGREPLY']._serialized_start=813
-  _globals['_PINGREPLY']._serialized_end=901
-  _globals['_FEDERATION']._serialized_start=904
-  _globals['_FEDERATION']._serialized_end=1461
+  _globals['_ENDJOBREQUEST']._serialized_end=466
+  _globals['_PRESENCEUPDATE']._serialized_start=469
+  _globals['_PRESENCEUPDATE']._serialized_end=707
+  _globals['_JOBSTATUSUPDATE']._serialized_start=709
+  _globals['_JOBSTATUSUPDATE']._serialized_end=815
+  _globals['_PINGREQUEST']._serialized_start=817
+  _globals['_PINGREQUEST']._serialized_end=873
+  _globals['_PINGREPLY']._serialized_start=875
+  _globals['_PINGREPLY']._serialized_end=963
+  _globals['_FEDERATION']._serialized_start=966
+  _globals['_FEDERATION']._serialized_end=1523
 # @@protoc_insertion_point(module_scope)

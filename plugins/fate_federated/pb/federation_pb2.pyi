@@ -74,10 +74,12 @@ class EndJobRequest(_message.Message):
     INITIATOR_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     status: _builtins.str
-    """failed and canceled stop what still runs"""
     detail: _builtins.str
+    stop: _builtins.bool
+    """stop what still runs of it"""
     @_builtins.property
     def initiator(self) -> _party_pb2.Party: ...
     def __init__(
@@ -87,10 +89,11 @@ class EndJobRequest(_message.Message):
         initiator: _party_pb2.Party | None = ...,
         status: _builtins.str = ...,
         detail: _builtins.str = ...,
+        stop: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["initiator", b"initiator"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "initiator", b"initiator", "job_id", b"job_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "initiator", b"initiator", "job_id", b"job_id", "status", b"status", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +110,7 @@ class PresenceUpdate(_message.Message):
     PRESENCE_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     INITIATOR_FIELD_NUMBER: _builtins.int
+    PARTICIPANTS_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """0: the one that waits, or a new one"""
     instance: _builtins.str
@@ -118,6 +122,10 @@ class PresenceUpdate(_message.Message):
     def initiator(self) -> _party_pb2.Party:
         """of the job"""
 
+    @_builtins.property
+    def participants(self) -> _containers.RepeatedCompositeFieldContainer[_party_pb2.Party]:
+        """as in Join; empty when the party does not join"""
+
     def __init__(
         self,
         *,
@@ -126,10 +134,11 @@ class PresenceUpdate(_message.Message):
         presence: _attempts_pb2.PartyPresence | None = ...,
         instance: _builtins.str = ...,
         initiator: _party_pb2.Party | None = ...,
+        participants: _abc.Iterable[_party_pb2.Party] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["initiator", b"initiator", "presence", b"presence", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "initiator", b"initiator", "instance", b"instance", "presence", b"presence", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "initiator", b"initiator", "instance", b"instance", "participants", b"participants", "presence", b"presence", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from fate_federated.pb import party_pb2 as fate__federated_dot_pb_dot_party__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fate_federated/pb/tracking.proto\x12\x11\x66\x61te_federated.v1\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\"a\n\x06Metric\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04meta\x18\x03 \x01(\t\x12(\n\x06points\x18\x04 \x03(\x0b\x32\x18.fate_federated.v1.Point\"\xa3\x01\n\x11LogMetricsRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x07metrics\x18\x04 \x03(\x0b\x32\x19.fate_federated.v1.Metric\"\x08\n\x06Logged\"\x88\x01\n\x11SetSummaryRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0f\n\x07summary\x18\x04 \x01(\t\"\xc9\x01\n\x06Output\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x10\n\x08location\x18\x06 \x01(\t\x12\x0c\n\x04rows\x18\x07 \x01(\x04\x12\x0f\n\x07\x63olumns\x18\x08 \x03(\t\x12\x0e\n\x06module\x18\t \x01(\t\"|\n\x0bOutputQuery\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\"[\n\rTrackingQuery\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tcomponent\x18\x02 \x01(\t\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\"\xae\x01\n\x0bTaskMetrics\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x07metrics\x18\x04 \x03(\x0b\x32\x19.fate_federated.v1.Metric\x12\x0f\n\x07summary\x18\x05 \x01(\t\"=\n\x0cMetricsReply\x12-\n\x05tasks\x18\x01 \x03(\x0b\x32\x1e.fate_federated.v1.TaskMetrics\"8\n\nOutputList\x12*\n\x07outputs\x18\x01 \x03(\x0b\x32\x19.fate_federated.v1.Output2\xd7\x03\n\x08Tracking\x12M\n\nLogMetrics\x12$.fate_federated.v1.LogMetricsRequest\x1a\x19.fate_federated.v1.Logged\x12M\n\nSetSummary\x12$.fate_federated.v1.SetSummaryRequest\x1a\x19.fate_federated.v1.Logged\x12\x44\n\x0cRecordOutput\x12\x19.fate_federated.v1.Output\x1a\x19.fate_federated.v1.Logged\x12\x46\n\tGetOutput\x12\x1e.fate_federated.v1.OutputQuery\x1a\x19.fate_federated.v1.Output\x12N\n\x0bListOutputs\x12 .fate_federated.v1.TrackingQuery\x1a\x1d.fate_federated.v1.OutputList\x12O\n\nGetMetrics\x12 .fate_federated.v1.TrackingQuery\x1a\x1f.fate_federated.v1.MetricsReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fate_federated/pb/tracking.proto\x12\x11\x66\x61te_federated.v1\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\"a\n\x06Metric\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04meta\x18\x03 \x01(\t\x12(\n\x06points\x18\x04 \x03(\x0b\x32\x18.fate_federated.v1.Point\"\xb7\x01\n\x11LogMetricsRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x07metrics\x18\x04 \x03(\x0b\x32\x19.fate_federated.v1.Metric\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x08\n\x06Logged\"\x88\x01\n\x11SetSummaryRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0f\n\x07summary\x18\x04 \x01(\t\"\xc9\x01\n\x06Output\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x10\n\x08location\x18\x06 \x01(\t\x12\x0c\n\x04rows\x18\x07 \x01(\x04\x12\x0f\n\x07\x63olumns\x18\x08 \x03(\t\x12\x0e\n\x06module\x18\t \x01(\t\"|\n\x0bOutputQuery\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\'\n\x05party\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\"8\n\x0bOutputReply\x12)\n\x06output\x18\x01 \x01(\x0b\x32\x19.fate_federated.v1.Output\"[\n\rTrackingQuery\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tcomponent\x18\x02 \x01(\t\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\"\xae\x01\n\x0bTaskMetrics\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\'\n\x05party\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x07metrics\x18\x04 \x03(\x0b\x32\x19.fate_federated.v1.Metric\x12\x0f\n\x07summary\x18\x05 \x01(\t\"=\n\x0cMetricsReply\x12-\n\x05tasks\x18\x01 \x03(\x0b\x32\x1e.fate_federated.v1.TaskMetrics\"8\n\nOutputList\x12*\n\x07outputs\x18\x01 \x03(\x0b\x32\x19.fate_federated.v1.Output2\xdc\x03\n\x08Tracking\x12M\n\nLogMetrics\x12$.fate_federated.v1.LogMetricsRequest\x1a\x19.fate_federated.v1.Logged\x12M\n\nSetSummary\x12$.fate_federated.v1.SetSummaryRequest\x1a\x19.fate_federated.v1.Logged\x12\x44\n\x0cRecordOutput\x12\x19.fate_federated.v1.Output\x1a\x19.fate_federated.v1.Logged\x12K\n\tGetOutput\x12\x1e.fate_federated.v1.OutputQuery\x1a\x1e.fate_federated.v1.OutputReply\x12N\n\x0bListOutputs\x12 .fate_federated.v1.TrackingQuery\x1a\x1d.fate_federated.v1.OutputList\x12O\n\nGetMetrics\x12 .fate_federated.v1.TrackingQuery\x1a\x1f.fate_federated.v1.MetricsReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,23 +37,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METRIC']._serialized_start=117
   _globals['_METRIC']._serialized_end=214
   _globals['_LOGMETRICSREQUEST']._serialized_start=217
-  _globals['_LOGMETRICSREQUEST']._serialized_end=380
-  _globals['_LOGGED']._serialized_start=382
-  _globals['_LOGGED']._serialized_end=390
-  _globals['_SETSUMMARYREQUEST']._serialized_start=393
-  _globals['_SETSUMMARYREQUEST']._serialized_end=529
-  _globals['_OUTPUT']._serialized_start=532
-  _globals['_OUTPUT']._serialized_end=733
-  _globals['_OUTPUTQUERY']._serialized_start=735
-  _globals['_OUTPUTQUERY']._serialized_end=859
-  _globals['_TRACKINGQUERY']._serialized_start=861
-  _globals['_TRACKINGQUERY']._serialized_end=952
-  _globals['_TASKMETRICS']._serialized_start=955
-  _globals['_TASKMETRICS']._serialized_end=1129
-  _globals['_METRICSREPLY']._serialized_start=1131
-  _globals['_METRICSREPLY']._serialized_end=1192
-  _globals['_OUTPUTLIST']._serialized_start=1194
-  _globals['_OUTPUTLIST']._serialized_end=1250
-  _globals['_TRACKING']._serialized_start=1253
-  _globals['_TRACKING']._serialized_end=1724
+  _globals['_LOGMETRICSREQUEST']._serialized_end=400
+  _globals['_LOGGED']._serialized_start=402
+  _globals['_LOGGED']._serialized_end=410
+  _globals['_SETSUMMARYREQUEST']._serialized_start=413
+  _globals['_SETSUMMARYREQUEST']._serialized_end=549
+  _globals['_OUTPUT']._serialized_start=552
+  _globals['_OUTPUT']._serialized_end=753
+  _globals['_OUTPUTQUERY']._serialized_start=755
+  _globals['_OUTPUTQUERY']._serialized_end=879
+  _globals['_OUTPUTREPLY']._serialized_start=881
+  _globals['_OUTPUTREPLY']._serialized_end=937
+  _globals['_TRACKINGQUERY']._serialized_start=939
+  _globals['_TRACKINGQUERY']._serialized_end=1030
+  _globals['_TASKMETRICS']._serialized_start=1033
+  _globals['_TASKMETRICS']._serialized_end=1207
+  _globals['_METRICSREPLY']._serialized_start=1209
+  _globals['_METRICSREPLY']._serialized_end=1270
+  _globals['_OUTPUTLIST']._serialized_start=1272
+  _globals['_OUTPUTLIST']._serialized_end=1328
+  _globals['_TRACKING']._serialized_start=1331
+  _globals['_TRACKING']._serialized_end=1807
 # @@protoc_insertion_point(module_scope)

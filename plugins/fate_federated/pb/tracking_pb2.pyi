@@ -83,7 +83,10 @@ class LogMetricsRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     PARTY_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
+    request_id: _builtins.str
+    """random; the same for every repetition of one call, which is applied once"""
     @_builtins.property
     def task(self) -> _party_pb2.TaskRef: ...
     @_builtins.property
@@ -99,10 +102,11 @@ class LogMetricsRequest(_message.Message):
         attempt: _builtins.int = ...,
         party: _party_pb2.Party | None = ...,
         metrics: _abc.Iterable[Global___Metric] | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["party", b"party", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "metrics", b"metrics", "party", b"party", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "metrics", b"metrics", "party", b"party", "request_id", b"request_id", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,6 +239,28 @@ class OutputQuery(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutputQuery: _TypeAlias = OutputQuery  # noqa: Y015
+
+@_typing.final
+class OutputReply(_message.Message):
+    """Absent when there is none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def output(self) -> Global___Output: ...
+    def __init__(
+        self,
+        *,
+        output: Global___Output | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutputReply: _TypeAlias = OutputReply  # noqa: Y015
 
 @_typing.final
 class TrackingQuery(_message.Message):

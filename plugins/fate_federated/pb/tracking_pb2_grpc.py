@@ -52,7 +52,7 @@ class TrackingStub:
         self.GetOutput = channel.unary_unary(
                 '/fate_federated.v1.Tracking/GetOutput',
                 request_serializer=fate__federated_dot_pb_dot_tracking__pb2.OutputQuery.SerializeToString,
-                response_deserializer=fate__federated_dot_pb_dot_tracking__pb2.Output.FromString,
+                response_deserializer=fate__federated_dot_pb_dot_tracking__pb2.OutputReply.FromString,
                 _registered_method=True)
         self.ListOutputs = channel.unary_unary(
                 '/fate_federated.v1.Tracking/ListOutputs',
@@ -128,7 +128,7 @@ def add_TrackingServicer_to_server(servicer, server):
             'GetOutput': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOutput,
                     request_deserializer=fate__federated_dot_pb_dot_tracking__pb2.OutputQuery.FromString,
-                    response_serializer=fate__federated_dot_pb_dot_tracking__pb2.Output.SerializeToString,
+                    response_serializer=fate__federated_dot_pb_dot_tracking__pb2.OutputReply.SerializeToString,
             ),
             'ListOutputs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOutputs,
@@ -248,7 +248,7 @@ class Tracking:
             target,
             '/fate_federated.v1.Tracking/GetOutput',
             fate__federated_dot_pb_dot_tracking__pb2.OutputQuery.SerializeToString,
-            fate__federated_dot_pb_dot_tracking__pb2.Output.FromString,
+            fate__federated_dot_pb_dot_tracking__pb2.OutputReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,7 @@ class TrackingStub:
     LogMetrics: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.LogMetricsRequest, _tracking_pb2.Logged]
     SetSummary: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.SetSummaryRequest, _tracking_pb2.Logged]
     RecordOutput: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.Output, _tracking_pb2.Logged]
-    GetOutput: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.OutputQuery, _tracking_pb2.Output]
+    GetOutput: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.OutputQuery, _tracking_pb2.OutputReply]
     """Of the newest attempt that succeeded."""
     ListOutputs: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.TrackingQuery, _tracking_pb2.OutputList]
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.TrackingQuery, _tracking_pb2.MetricsReply]
@@ -46,7 +46,7 @@ class TrackingAsyncStub(TrackingStub):
     LogMetrics: _aio.UnaryUnaryMultiCallable[_tracking_pb2.LogMetricsRequest, _tracking_pb2.Logged]  # type: ignore[assignment]
     SetSummary: _aio.UnaryUnaryMultiCallable[_tracking_pb2.SetSummaryRequest, _tracking_pb2.Logged]  # type: ignore[assignment]
     RecordOutput: _aio.UnaryUnaryMultiCallable[_tracking_pb2.Output, _tracking_pb2.Logged]  # type: ignore[assignment]
-    GetOutput: _aio.UnaryUnaryMultiCallable[_tracking_pb2.OutputQuery, _tracking_pb2.Output]  # type: ignore[assignment]
+    GetOutput: _aio.UnaryUnaryMultiCallable[_tracking_pb2.OutputQuery, _tracking_pb2.OutputReply]  # type: ignore[assignment]
     """Of the newest attempt that succeeded."""
     ListOutputs: _aio.UnaryUnaryMultiCallable[_tracking_pb2.TrackingQuery, _tracking_pb2.OutputList]  # type: ignore[assignment]
     GetMetrics: _aio.UnaryUnaryMultiCallable[_tracking_pb2.TrackingQuery, _tracking_pb2.MetricsReply]  # type: ignore[assignment]
@@ -79,7 +79,7 @@ class TrackingServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _tracking_pb2.OutputQuery,
         context: _ServicerContext,
-    ) -> _typing.Union[_tracking_pb2.Output, _abc.Awaitable[_tracking_pb2.Output]]:
+    ) -> _typing.Union[_tracking_pb2.OutputReply, _abc.Awaitable[_tracking_pb2.OutputReply]]:
         """Of the newest attempt that succeeded."""
 
     @_abc_1.abstractmethod
