@@ -1,0 +1,409 @@
+"""The three operators of a job's DAG: one that starts the job, one per component, one that ends the job.
+
+They translate between Airflow and the gateway's client. Importing them is cheap, since every parse of a DAG does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRuntimeError,
+    AirflowTaskTerminated,
+    AirflowTaskTimeout,
+)
+
+from fate_federated.attended_run import attempt_ended, run_attended
+from fate_federated.connection import DEFAULT_CONNECTION
+from fate_federated.dsl.pipeline import Node
+from fate_federated.errors import (
+    AccessDenied,
+    AttemptCanceled,
+    AttemptEnded,
+    DslError,
+    FateFederatedError,
+    JobError,
+)
+from fate_federated.party import Party
+from fate_federated.run_parameters import run_parameters
+from fate_federated.status import AttemptState, JobStatus, Presence
+from fate_federated.wire.records import Attempt, JobFiles, TaskRef
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+    from fate_federated.gateway.client import Attendance, GatewayClient
+    from fate_federated.task.run import TaskResult
+    from fate_federated.triggers import AttemptEvent
+
+START_TASK = "start_job"
+FINISH_TASK = "finish_job"
+JOIN_GRACE_SECONDS = 10.0
+FIRST_LOOK_SECONDS = 0.5
+LAST_WORD_SECONDS = 3.0
+MAX_XCOM_BYTES = 32 << 10
+
+PERMANENT = (AttemptCanceled, AccessDenied, DslError, JobError)
+"""What a retry of the same task cannot mend."""
+
+
+@contextmanager
+def _as_airflow_errors() -> Iterator[None]:
+    """Our errors as Airflow's: those that a retry may mend fail the try, the others the task."""
+    try:
+        yield
+    except PERMANENT as error:
+        raise AirflowFailException(str(error)) from error
+    except FateFederatedError as error:
+        raise AirflowException(str(error)) from error
+
+
+def _gateway(conn_id: str) -> GatewayClient:
+    from fate_federated.hooks import FateGatewayHook
+
+    return FateGatewayHook(conn_id).client()
+
+
+class _FederatedOperator(BaseOperator):
+    """What the three have in common: a party, a gateway, and fields that are shown but never evaluated.
+
+    The texts of a job may come from another organisation. As Jinja templates they could read this site's variables
+    and connections, so nothing in them is one.
+    """
+
+    def __init__(self, *, party: Party, gateway_conn_id: str = DEFAULT_CONNECTION, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.party = party
+        self.gateway_conn_id = gateway_conn_id
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Leave every field as it is."""
+
+
+class StartJobOperator(_FederatedOperator):
+    """Start the job at the initiator, or at another party take up the job that the initiator started.
+
+    Args:
+        job_name: the common stem of the job's files.
+        party: whose DAG this is.
+        dsl_text, conf_text: the job's files as they were when the DAG was compiled.
+
+    Returns:
+        the job id, for every other task of the run.
+    """
+
+    template_fields: Sequence[str] = ("job_name", "party", "overrides")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"overrides": "json"}
+    ui_color = "#e8f0e4"
+
+    def __init__(self, *, job_name: str, party: Party, dsl_text: str, conf_text: str, **kwargs: Any) -> None:
+        super().__init__(party=party, **kwargs)
+        self.job_name = job_name
+        self.dsl_text = dsl_text
+        self.conf_text = conf_text
+        self.overrides: dict[str, Any] = {}
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Show what the run was triggered with."""
+        self.overrides = dict(context["dag_run"].conf or {})
+
+    def execute(self, context: Context) -> str:
+        """Idempotent per run, so a retry finds the job that an earlier try started."""
+        overrides = dict(context["dag_run"].conf or {})
+        files = JobFiles(self.job_name, self.dsl_text, self.conf_text, json.dumps(overrides) if overrides else "")
+        with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
+            job = client.start_job(self.party, self.dag_id, context["run_id"], files)
+        self.log.info(
+            "job %s of %s: %s", job.job_id, job.initiator, ", ".join(str(member.party) for member in job.parties)
+        )
+        return job.job_id
+
+
+class FederatedTaskOperator(_FederatedOperator):
+    """Run one component at one party, together with the other parties.
+
+    The task joins the component's next attempt at its gateway, waits for the others (a short grace in its worker slot,
+    then deferred), computes, reports, and ends as the attempt is decided for all. At a party that has no part in the
+    component it computes nothing and ends as the others do.
+
+    Args:
+        node: the component, with its parameters at every party.
+        party: whose DAG this is.
+        join_grace_seconds: how long to wait in the worker slot before deferring, which costs some seconds itself.
+
+    Returns:
+        a small summary: attempt, rows, seconds, messages, bytes and what the component itself says.
+    """
+
+    template_fields: Sequence[str] = ("component", "module", "party", "participants", "parameters")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json"}
+    shallow_copy_attrs = ("node",)
+    ui_color = "#e3ecf7"
+
+    def __init__(
+        self, *, node: Node, party: Party, join_grace_seconds: float = JOIN_GRACE_SECONDS, **kwargs: Any
+    ) -> None:
+        super().__init__(party=party, **kwargs)
+        self.node = node
+        self.join_grace_seconds = join_grace_seconds
+        self.component = node.name
+        self.module = node.module
+        self.participants = [str(participant) for participant in node.participants]
+        self.parameters = run_parameters(node, party, {})
+        self._attendance: Attendance | None = None
+
+    @property
+    def participates(self) -> bool:
+        """Whether the component has a part for this party."""
+        return self.party in self.node.participants
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Show, and use, the parameters of this run."""
+        with _as_airflow_errors():
+            self.parameters = run_parameters(self.node, self.party, context["dag_run"].conf or {})
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Take part in the component's next attempt."""
+        return self._take_part(context)
+
+    def rejoin(self, context: Context, event: AttemptEvent) -> dict[str, Any]:
+        """Come back from the triggerer: the attempt assembles, or is decided."""
+        if not event["state"]:
+            raise AirflowException(event["detail"])
+        self.log.info("attempt %d of %s is %s", event["attempt"], self.component, event["state"])
+        state = AttemptState(event["state"])
+        if state.decided:
+            return self._end(event["attempt"], state, event["detail"], {})
+        return self._take_part(context)
+
+    def on_kill(self) -> None:
+        """Airflow's signal to stop: a person ended the task, or its worker is shut down.
+
+        It arrives in the main thread, wherever that waits; the exception leads it out of there. After an execution
+        timeout it is called once more, when there is nothing left to stop.
+        """
+        if self._attendance is not None:
+            raise AirflowTaskTerminated(f"{self.component} was stopped at {self.party}")
+
+    def _take_part(self, context: Context) -> dict[str, Any]:
+        job_id = context["ti"].xcom_pull(task_ids=START_TASK)
+        if not isinstance(job_id, str):
+            raise AirflowFailException(f"{START_TASK} of this run left no job id. Clear it to run it again.")
+        with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
+            task = TaskRef(job_id, self.component)
+            attendance = client.attend(task, self.party, participates=self.participates, instance=_instance(context))
+            self._attendance = attendance
+            try:
+                if self.participates:
+                    return self._compute(client, attendance, self._wait_for_others(attendance, task))
+                return self._follow(attendance, task)
+            except (AirflowTaskTerminated, AirflowTaskTimeout, KeyboardInterrupt) as stop:
+                self._attendance = None
+                self._tell(attendance, *_reason(stop, context, self.party))
+                raise
+            finally:
+                self._attendance = None
+                attendance.close()
+
+    def _wait_for_others(self, attendance: Attendance, task: TaskRef) -> Attempt:
+        """The attempt once it runs; defers when a party is not ready within the grace."""
+        attempt = attendance.wait_running(FIRST_LOOK_SECONDS)
+        if attempt is None:
+            self._log_waiting(attendance.attempt)
+            attempt = attendance.wait_running(max(0.0, self.join_grace_seconds - FIRST_LOOK_SECONDS))
+        if attempt is None:
+            self._defer(attendance, task, until_decided=False)
+        self.log.info("attempt %d of %s started: %s", attempt.number, self.component, ", ".join(self.participants))
+        return attempt
+
+    def _follow(self, attendance: Attendance, task: TaskRef) -> dict[str, Any]:
+        """The outcome for a party that computes nothing; defers when it does not come within the grace."""
+        self.log.info(
+            "%s has no part in %s and follows its outcome: %s", self.party, self.component, ", ".join(self.participants)
+        )
+        attempt = attendance.wait_decided(self.join_grace_seconds)
+        if attempt is None:
+            self._defer(attendance, task, until_decided=True)
+        return self._end(attempt.number, attempt.state, attempt.detail, {})
+
+    def _defer(self, attendance: Attendance, task: TaskRef, *, until_decided: bool) -> NoReturn:
+        from fate_federated.triggers import AttemptTrigger
+
+        attendance.park()
+        trigger = AttemptTrigger(
+            job_id=task.job_id,
+            component=task.component,
+            party=str(self.party),
+            until_decided=until_decided,
+            gateway_conn_id=self.gateway_conn_id,
+        )
+        self.defer(trigger=trigger, method_name="rejoin")
+
+    def _compute(self, client: GatewayClient, attendance: Attendance, attempt: Attempt) -> dict[str, Any]:
+        from fate_federated.task.context import TaskContext
+        from fate_federated.task.run import run_task
+        from fate_federated.task_store import GatewayOutputStore
+        from fate_federated.task_tracker import GatewayTracker
+
+        tracker = GatewayTracker(client, attempt.task, attempt.number, self.party)
+        store = GatewayOutputStore(client, attempt.task.job_id, attempt.number, self.party, client.site().storage_url)
+        ctx = TaskContext(
+            party=self.party,
+            participants=self.node.participants,
+            job_id=attempt.task.job_id,
+            component=self.component,
+            attempt=attempt.number,
+            transport=client.transport(attempt.task, attempt.number, self.party),
+            tracker=tracker,
+        )
+        try:
+            result = run_attended(
+                lambda: run_task(self.node, self.parameters, ctx, store), attendance, tracker.try_flush
+            )
+            tracker.flush()
+        except AttemptEnded:
+            raise
+        except Exception as error:
+            self._tell(attendance, Presence.FAILED, _public(error))
+            raise
+        attendance.report(Presence.SUCCEEDED)
+        decision = attendance.wait_decided()
+        return self._end(decision.number, decision.state, decision.detail, _summary(result, tracker.summary))
+
+    def _end(self, number: int, state: AttemptState, detail: str, summary: dict[str, Any]) -> dict[str, Any]:
+        """End as the attempt was decided for all."""
+        if state is AttemptState.SUCCESS:
+            self.log.info("attempt %d of %s succeeded at all parties", number, self.component)
+            return {"attempt": number, **summary}
+        with _as_airflow_errors():
+            raise attempt_ended(self.component, number, state, detail)
+
+    def _tell(self, attendance: Attendance, outcome: Presence, detail: str) -> None:
+        """Tell the others why this party stops, and give the word time to arrive."""
+        try:
+            attendance.report(outcome, detail)
+            attendance.wait_decided(LAST_WORD_SECONDS)
+        except FateFederatedError as error:
+            self.log.warning("the other parties could not be told: %s", error)
+
+    def _log_waiting(self, attempt: Attempt | None) -> None:
+        if attempt is None:
+            self.log.info("joining %s", self.component)
+            return
+        absent = [str(member.party) for member in attempt.parties if member.participates and member.presence in _AWAY]
+        self.log.info("joined attempt %d of %s, waiting for %s", attempt.number, self.component, ", ".join(absent))
+
+
+class FinishJobOperator(_FederatedOperator):
+    """Tell the gateway how the run ended at this party. A teardown: it runs whatever happened before.
+
+    It ends well when the gateway has been told, also of a failure: the run's own state is that of its other tasks.
+    """
+
+    template_fields: Sequence[str] = ("party",)
+    ui_color = "#e8f0e4"
+
+    def execute(self, context: Context) -> str:
+        """Returns the job's status."""
+        ti = context["ti"]
+        job_id = ti.xcom_pull(task_ids=START_TASK)
+        if not isinstance(job_id, str):
+            raise AirflowFailException(f"{START_TASK} of this run left no job id: there is no job to finish.")
+        states = ti.get_task_states(self.dag_id, run_ids=[context["run_id"]])[context["run_id"]]
+        status, detail = _verdict({name: state for name, state in states.items() if name != self.task_id})
+        with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
+            job = client.finish_job(job_id, self.party, status, detail)
+        self.log.info("job %s ended at %s: %s. The job is %s", job_id, self.party, detail or status, job.status)
+        return status.value
+
+
+_AWAY = (Presence.ABSENT, Presence.PARKED)
+
+
+def _verdict(states: Mapping[str, str | None]) -> tuple[JobStatus, str]:
+    """How a run ended, from the states of its tasks.
+
+    A task that was skipped counts as failed: nothing in a job's DAG skips, so a person ended the run.
+    """
+    bad = {name: state for name, state in states.items() if state != "success"}
+    if not bad:
+        return JobStatus.SUCCESS, ""
+    # What failed by itself says more than what was not tried because of it.
+    telling = {name: state for name, state in bad.items() if state == "failed"} or bad
+    return JobStatus.FAILED, ", ".join(f"{name} {state or 'not run'}" for name, state in sorted(telling.items()))
+
+
+def _instance(context: Context) -> str:
+    """Names this process as the one that attends, uniquely; the gateway and a person who looks can tell whose it is."""
+    ti = context["ti"]
+    name = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.try_number}/{socket.gethostname()}/{os.getpid()}/{uuid.uuid4()}"
+    return name[-512:]
+
+
+def _public(error: Exception) -> str:
+    """What the other parties are told of a failure. The text of an unexpected error could hold data and stays here."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if isinstance(error, FateFederatedError) else f"{kind} (see the log of its task)"
+
+
+def _reason(stop: BaseException, context: Context, party: Party) -> tuple[Presence, str]:
+    """What the other parties are told when Airflow ends the task."""
+    if isinstance(stop, AirflowTaskTimeout):
+        return Presence.FAILED, "the task's execution_timeout passed"
+    if isinstance(stop, KeyboardInterrupt) or _ended_by_a_person(context):
+        return Presence.CANCELED, f"stopped by a person at {party}"
+    return Presence.FAILED, "the task's worker was shut down"
+
+
+def _ended_by_a_person(context: Context) -> bool:
+    """Whether Airflow itself no longer counts the task as running: it was marked or cleared."""
+    ti = context["ti"]
+    try:
+        states = ti.get_task_states(ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
+    except AirflowRuntimeError:
+        return False
+    return states.get(ti.run_id, {}).get(ti.task_id) != "running"
+
+
+def _summary(result: TaskResult, of_component: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "rows": result.rows,
+        "seconds": round(result.seconds, 3),
+        "messages": result.traffic.sent,
+        "bytes": result.traffic.sent_bytes,
+        "summary": _bounded(of_component),
+    }
+
+
+def _bounded(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary as strict JSON of a bounded size: a larger one loses its largest fields, which the gateway keeps."""
+    kept = {key: _finite(value) for key, value in summary.items()}
+    sizes = {key: len(json.dumps(value)) for key, value in kept.items()}
+    for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        if sum(sizes.values()) <= MAX_XCOM_BYTES:
+            break
+        kept[key] = f"{sizes.pop(key)} bytes, see `fate job metrics`"
+    return kept
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Mapping():
+            return {str(key): _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,199 @@
+"""What the components of a job leave for each other at one party: Parquet and protobuf files of the site's storage.
+
+The gateway knows where they are; tasks read and write the files themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+
+from fate_federated.catalog.discovery import find_component, load_component
+from fate_federated.errors import DataError, ModelError
+from fate_federated.task.model import Model
+from fate_federated.task.table import Table
+from fate_federated.wire.records import Output, TaskRef
+
+if TYPE_CHECKING:
+    from fate_federated.gateway.client import GatewayClient
+    from fate_federated.party import Party
+    from fate_federated.task.component import TableReader
+
+log = logging.getLogger(__name__)
+
+DATA = "data"
+MODEL = "model"
+MESSAGE_PACKAGE = "fate_federated.v1.model."
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueReader:
+    """Reads tables of the site's catalogue."""
+
+    client: GatewayClient
+
+    def read(self, namespace: str, name: str) -> Table:
+        """See :class:`~fate_federated.task.component.TableReader`."""
+        return read_parquet(self.client.get_table(namespace, name).location)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOutputStore:
+    """An :class:`~fate_federated.task.run.OutputStore` of one task.
+
+    Attributes:
+        storage_url: fsspec URL of the site's storage. Outputs of an attempt have their own folder there, so a rerun
+            never writes over what an earlier attempt left.
+    """
+
+    client: GatewayClient
+    job_id: str
+    attempt: int
+    party: Party
+    storage_url: str
+
+    @property
+    def tables(self) -> TableReader:
+        return CatalogueReader(self.client)
+
+    def load_table(self, component: str, output: str) -> Table | None:
+        """A data output of the newest attempt that succeeded; None where there is none."""
+        record = self.client.get_output(TaskRef(self.job_id, component), self.party, DATA, output)
+        return None if record is None else read_parquet(record.location)
+
+    def save_table(self, component: str, output: str, table: Table) -> None:
+        """Write a data output and tell the gateway."""
+        location = self._location(component, f"{_file_name(output)}.parquet")
+        write_parquet(location, table)
+        self._record(component, DATA, output, location, rows=len(table), columns=tuple(table.data.column_names))
+
+    def load_model(self, component: str, alias: str) -> Model | None:
+        """A model of the newest attempt that succeeded; None where there is none.
+
+        Raises:
+            ModelError: its files cannot be read.
+        """
+        record = self.client.get_output(TaskRef(self.job_id, component), self.party, MODEL, alias)
+        return None if record is None else read_model(record.location)
+
+    def save_model(self, component: str, alias: str, model: Model) -> None:
+        """Write a model and tell the gateway."""
+        location = self._location(component, f"{_file_name(alias)}.model.json")
+        write_model(location, model)
+        self._record(component, MODEL, alias, location, module=model.module)
+
+    def _location(self, component: str, file: str) -> str:
+        folders = ("jobs", self.job_id, component, str(self.attempt), str(self.party))
+        return "/".join((self.storage_url.rstrip("/"), *map(_file_name, folders), file))
+
+    def _record(
+        self,
+        component: str,
+        kind: str,
+        name: str,
+        location: str,
+        *,
+        rows: int = 0,
+        columns: tuple[str, ...] = (),
+        module: str = "",
+    ) -> None:
+        task = TaskRef(self.job_id, component)
+        self.client.record_output(Output(task, self.attempt, self.party, kind, name, location, rows, columns, module))
+        log.info("%s %s of %s kept at %s", kind, name, component, location)
+
+
+def _file_name(name: str) -> str:
+    """A name from a dsl, which may have come from another organisation, as one segment of a path."""
+    if set(name) <= {"."}:
+        raise DataError(f"{name!r} cannot name an output.")
+    return quote(name, safe="")
+
+
+def read_parquet(location: str) -> Table:
+    """A table from a Parquet file.
+
+    Raises:
+        DataError: it is not there or not what an upload or a component wrote.
+    """
+    try:
+        with fsspec.open(location, "rb") as file:
+            return Table.from_arrow(pq.read_table(file))
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"The table at {location} cannot be read: {error}") from error
+
+
+def write_parquet(location: str, table: Table) -> None:
+    """Write a table, with the names of its id and label columns, as a Parquet file."""
+    with _create(location) as file:
+        pq.write_table(table.to_arrow(), file, compression="zstd")
+
+
+def write_model(location: str, model: Model) -> None:
+    """Write a model: at ``location`` a JSON object that names its message types, beside it the two messages."""
+    kinds = {"meta": model.meta, "param": model.param}
+    names: dict[str, str] = {"module": model.module}
+    for kind, message in kinds.items():
+        names[kind] = message.DESCRIPTOR.full_name
+        with _create(_beside(location, kind)) as file:
+            file.write(message.SerializeToString(deterministic=True))
+    # Last: who finds this file finds the other two.
+    with _create(location) as file:
+        file.write(json.dumps(names, indent=1).encode())
+
+
+def read_model(location: str) -> Model:
+    """Read what :func:`write_model` wrote.
+
+    Raises:
+        ModelError: it cannot be read, or names a component or a message that is not installed.
+    """
+    try:
+        names: dict[str, str] = json.loads(_read(location))
+        module = names["module"]
+        _import_messages(module)
+        meta, param = (_parse(names[kind], _read(_beside(location, kind))) for kind in ("meta", "param"))
+    except (OSError, ValueError, KeyError, TypeError, DecodeError) as error:
+        raise ModelError(f"The model at {location} cannot be read: {type(error).__name__}: {error}") from error
+    return Model(module, meta, param)
+
+
+def _import_messages(module: str) -> None:
+    """Make the message types of an installed component known: importing it defines them."""
+    spec = find_component(module)
+    if spec is None:
+        raise ModelError(f"No installed component is named {module!r}.")
+    load_component(spec)
+
+
+def _parse(full_name: str, data: bytes) -> Message:
+    if not full_name.startswith(MESSAGE_PACKAGE):
+        raise ModelError(f"{full_name} is not a message of a model.")
+    descriptor = descriptor_pool.Default().FindMessageTypeByName(full_name)
+    message: Message = message_factory.GetMessageClass(descriptor)()
+    message.ParseFromString(data)
+    return message
+
+
+def _beside(location: str, kind: str) -> str:
+    return f"{location.removesuffix('.json')}.{kind}.pb"
+
+
+def _read(location: str) -> bytes:
+    with fsspec.open(location, "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def _create(location: str) -> Any:
+    filesystem, path = fsspec.url_to_fs(location)
+    filesystem.makedirs(filesystem._parent(path), exist_ok=True)
+    return filesystem.open(path, "wb")
