@@ -162,6 +162,7 @@ class JobNotFound(JobError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"There is no job {job_id} at this site. See `fate job list`.")
+        self.job_id = job_id
 
 
 class CryptoError(FateFederatedError):

@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 
 from fate_federated.errors import InvalidParty, MessageRejected
 from fate_federated.party import Party, Role
-from fate_federated.pb import attempts_pb2, exchange_pb2, federation_pb2, jobs_pb2, party_pb2, tables_pb2, tracking_pb2
+from fate_federated.pb import (
+    attempts_pb2,
+    exchange_pb2,
+    federation_pb2,
+    jobs_pb2,
+    party_pb2,
+    site_pb2,
+    tables_pb2,
+    tracking_pb2,
+)
 from fate_federated.status import AttemptState, JobStatus, Presence
 from fate_federated.wire.records import (
     Address,
@@ -28,7 +37,9 @@ from fate_federated.wire.records import (
     Metric,
     Output,
     PartyPresence,
+    Peer,
     PresenceUpdate,
+    SiteDescription,
     TableRecord,
     TaskMetrics,
     TaskRef,
@@ -294,13 +305,13 @@ def output_out(output: Output) -> tracking_pb2.Output:
 
 
 def output_in(message: tracking_pb2.Output) -> Output:
-    if message.kind != "data" and message.kind != "model":
+    if message.kind not in ("data", "model"):
         raise MessageRejected(f"An output is data or model, not {message.kind!r}.")
     return Output(
         task=task_in(message.task),
         attempt=message.attempt,
         party=party_in(message.party),
-        kind="data" if message.kind == "data" else "model",
+        kind=message.kind,
         name=_text(message.name, "output's name", 128),
         location=message.location,
         rows=message.rows,
@@ -450,4 +461,24 @@ def update_in(message: federation_pb2.PresenceUpdate) -> PresenceUpdate:
         ),
         participants=parties_in(message.participants),
         initiator=party_in(message.initiator),
+    )
+
+
+def site_out(site: SiteDescription) -> site_pb2.SiteDescription:
+    return site_pb2.SiteDescription(
+        name=site.name,
+        parties=map(party_out, site.parties),
+        storage_url=site.storage_url,
+        version=site.version,
+        peers=[site_pb2.Peer(address=peer.address, parties=map(party_out, peer.parties)) for peer in site.peers],
+    )
+
+
+def site_in(message: site_pb2.SiteDescription) -> SiteDescription:
+    return SiteDescription(
+        name=message.name,
+        parties=parties_in(message.parties),
+        storage_url=message.storage_url,
+        version=message.version,
+        peers=tuple(Peer(peer.address, parties_in(peer.parties)) for peer in message.peers),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
@@ -194,6 +194,7 @@ class Output:
     """A data or model output of one party's task.
 
     Attributes:
+        kind: data or model.
         name: as the dsl names it.
         location: URL in the site's storage.
         module: of a model.
@@ -202,7 +203,7 @@ class Output:
     task: TaskRef
     attempt: int
     party: Party
-    kind: Literal["data", "model"]
+    kind: str
     name: str
     location: str
     rows: int = 0
@@ -269,6 +270,30 @@ class EgressRecord:
     digest: Digest
     sent_at: float
     left_site: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another site, as this one knows it."""
+
+    address: str
+    parties: tuple[Party, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDescription:
+    """What a site's own tasks and tools need to know of their gateway.
+
+    Attributes:
+        storage_url: where tasks put tables, outputs and models; known to fsspec.
+        version: of fate-federated.
+    """
+
+    name: str
+    parties: tuple[Party, ...]
+    storage_url: str
+    version: str
+    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
