@@ -26,6 +26,7 @@ class ComponentSpec:
     Attributes:
         module: FATE's name of it, such as ``HeteroLR``.
         roles: the roles that take part. A party in another role follows the outcome and computes nothing.
+        needs: those of the roles without which it cannot run at all.
         params: its parameters.
         implementation: ``package.module:Class`` of the :class:`~fate_federated.task.component.Component`, imported
             only where it runs.
@@ -42,3 +43,4 @@ class ComponentSpec:
     model_outputs: int = 0
     deploy: bool = True
     legacy_defaults: dict[str, object] = field(default_factory=dict)
+    needs: frozenset[Role] = frozenset()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from fate_federated.errors import DslProblem
 from fate_federated.party import Party, Role
 
 
@@ -41,7 +42,9 @@ class Node:
     """One component of the pipeline.
 
     Attributes:
-        parameters: by party, as the user gave them (defaults not filled in), checked against the component's schema.
+        parameters: by participating party, as the user gave them and checked against the component's schema.
+            Defaults are not filled in, but those of FATE up to 1.4 that differ from the component's are there for a
+            job of dsl version 1.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Pipeline:
         dsl_version: dialect of the files, 1 or 2; only for people to read.
         parties: all that take part, by role, in the conf's order.
         nodes: in a topological order.
+        warnings: what the files say and this job passes over.
     """
 
     dsl_version: int
@@ -88,6 +92,7 @@ class Pipeline:
     nodes: tuple[Node, ...]
     job_parameters: Mapping[str, Any]
     airflow: AirflowOptions = AirflowOptions()
+    warnings: tuple[DslProblem, ...] = ()
 
     def of_role(self, role: Role) -> tuple[Party, ...]:
         """The parties of one role, in the conf's order."""

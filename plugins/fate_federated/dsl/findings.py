@@ -1,0 +1,106 @@
+"""Collecting everything that is wrong with a job's files before saying so; checking parts of them against models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from fate_federated.dsl.document import Document, Path, shorten
+from fate_federated.errors import DslProblem, suggest
+
+
+class Written(BaseModel):
+    """Base of the models of what stands in a dsl or conf: exact types, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Findings:
+    """What was found wrong so far: errors stop the job, warnings are shown with it."""
+
+    def __init__(self) -> None:
+        self.errors: list[DslProblem] = []
+        self.warnings: list[DslProblem] = []
+
+    def error(self, document: Document, path: Path, message: str, remedy: str = "") -> None:
+        problem = document.problem(path, message, remedy)
+        if problem not in self.errors:
+            self.errors.append(problem)
+
+    def warn(self, document: Document, path: Path, message: str, remedy: str = "") -> None:
+        problem = document.problem(path, message, remedy)
+        if problem not in self.warnings:
+            self.warnings.append(problem)
+
+    def check(self, model: type[M], document: Document, path: Path, value: object) -> M | None:
+        """The value as a model, or None after noting what is wrong with it."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            for where, message, remedy in explain(error, model, value):
+                self.error(document, path + where, message, remedy)
+            return None
+
+    def ignore_unknown(self, document: Document, path: Path, value: object, known: tuple[str, ...]) -> None:
+        """Warn of keys that mean nothing here; FATE passes over them in silence."""
+        if isinstance(value, dict):
+            for key in value:
+                if key not in known:
+                    self.warn(document, (*path, key), f"{shorten(key)} means nothing here", suggest(key, known))
+
+
+def explain(error: ValidationError, model: type[BaseModel], value: object) -> Iterator[tuple[Path, str, str]]:
+    """What pydantic found, each as (where, what, remedy); what it says of one place is said once."""
+    by_place: dict[Path, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False, include_context=False):
+        by_place.setdefault(_place(detail, value), []).append(detail)
+    for where, details in by_place.items():
+        name = ".".join(map(str, where))
+        first = details[0]
+        if first["type"] == "extra_forbidden":
+            yield where, f"{name} is not a known key", suggest(str(where[-1]), _keys(model, where[:-1]))
+        elif first["type"] == "missing":
+            yield where, f"{name} is missing", ""
+        else:
+            said = " or ".join(dict.fromkeys(_lower(detail["msg"]) for detail in details))
+            found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
+            yield where, f"{name} {found}: {said}".strip(" :"), ""
+
+
+def _place(detail: ErrorDetails, value: object) -> Path:
+    """The location as keys and indices of the value, without the names that pydantic gives the branches of a union."""
+    place: list[str | int] = []
+    for part in detail["loc"]:
+        inside: Any = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(inside, dict) and part in inside:
+            value = inside[part]
+        elif not (detail["type"] == "missing" and part == detail["loc"][-1]):
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _lower(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _keys(model: Any, where: Path) -> tuple[str, ...]:
+    """The keys that the object at a place of a model may have."""
+    for part in where:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = _model_in(field.annotation) if field else None
+    return tuple(field.alias or name for name, field in getattr(model, "model_fields", {}).items())
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inside = (_model_in(argument) for argument in getattr(annotation, "__args__", ()))
+    return next((model for model in inside if model is not None), None)

@@ -1,0 +1,198 @@
+"""From components and their parameters to the nodes of a Pipeline: modules, edges, participants, order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from fate_federated.catalog.discovery import component_names
+from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.dsl.components import ComponentText
+from fate_federated.dsl.document import Document, Path, shorten
+from fate_federated.dsl.findings import Findings
+from fate_federated.dsl.parameters import Layers, check_parameters
+from fate_federated.dsl.pipeline import Edge, EdgeKind, Node
+from fate_federated.errors import suggest
+from fate_federated.party import Party
+
+Catalog = Callable[[str], ComponentSpec | None]
+"""Finds the spec of a module; None when no installed package provides it."""
+
+
+class Conf(Protocol):
+    """What a conf of either dialect says of the components."""
+
+    @property
+    def version(self) -> int: ...
+
+    def lay(self, layers: Layers, component: str, party: Party) -> None:
+        """Lay the parameters of a component at a party."""
+        ...
+
+    def takes_part(self, component: str, party: Party) -> bool:
+        """Whether a party in one of a component's roles has a part in it."""
+        ...
+
+
+class NodeBuilder:
+    """Builds the nodes of one job, noting everything that is wrong on the way."""
+
+    def __init__(
+        self,
+        dsl: Document,
+        conf: Document,
+        settings: Conf,
+        components: Mapping[str, ComponentText],
+        parties: tuple[Party, ...],
+        catalog: Catalog,
+        findings: Findings,
+    ) -> None:
+        self._dsl = dsl
+        self._conf = conf
+        self._settings = settings
+        self._components = components
+        self._parties = parties
+        self._findings = findings
+        self._specs = {name: self._find(name, text.module, catalog) for name, text in components.items()}
+
+    def build(self) -> tuple[Node, ...]:
+        """The nodes in a topological order that keeps the dsl's order where it can."""
+        nodes = {name: self._node(name, text) for name, text in self._components.items()}
+        return tuple(nodes[name] for name in self._in_order(nodes))
+
+    def _find(self, name: str, module: str, catalog: Catalog) -> ComponentSpec | None:
+        spec = catalog(module)
+        if spec is None:
+            path = ("components", name, "module")
+            message = f"no component is named {shorten(module)}"
+            self._findings.error(self._dsl, path, message, suggest(module, component_names()))
+        return spec
+
+    def _node(self, name: str, text: ComponentText) -> Node:
+        spec = self._specs[name]
+        participants: tuple[Party, ...] = ()
+        parameters: Mapping[Party, Mapping[str, object]] = {}
+        if spec is not None:
+            participants = tuple(
+                party for party in self._parties if party.role in spec.roles and self._settings.takes_part(name, party)
+            )
+            self._check_roles(name, spec, participants)
+            parameters = self._parameters(name, spec, participants)
+        return Node(
+            name=name,
+            module=text.module,
+            inputs=self._edges(name, text),
+            data_outputs=self._outputs(name, EdgeKind.DATA) or (),
+            model_outputs=self._outputs(name, EdgeKind.MODEL) or (),
+            parameters=parameters,
+            participants=participants,
+            need_deploy=(spec is None or spec.deploy) if text.need_deploy is None else text.need_deploy,
+        )
+
+    def _check_roles(self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]) -> None:
+        present = {party.role for party in self._parties}
+        missing = sorted(spec.needs - present)
+        if missing:
+            message = f"{name} ({spec.module}) cannot run without a party in the role {' and '.join(missing)}"
+            self._findings.error(self._conf, ("role",), message, f'Add "{missing[0]}": [<party id>].')
+        elif self._parties and not present & spec.roles:
+            message = f"no party takes part in {name}: {spec.module} is for {', '.join(sorted(spec.roles))}"
+            self._findings.error(self._conf, ("role",), message, f'Add "{min(spec.roles)}": [<party id>].')
+
+    def _parameters(
+        self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]
+    ) -> Mapping[Party, Mapping[str, object]]:
+        first_dialect = self._settings.version == 1
+        layers = {party: Layers(spec.legacy_defaults if first_dialect else None) for party in participants}
+        for party, layer in layers.items():
+            self._settings.lay(layer, name, party)
+        return check_parameters(name, spec, layers, self._conf, self._findings, ignore_unknown=first_dialect)
+
+    def _outputs(self, name: str, kind: EdgeKind) -> tuple[str, ...] | None:
+        """The names of a component's outputs of a kind, no more than it makes; None when its module is unknown."""
+        spec, text = self._specs.get(name), self._components.get(name)
+        if spec is None or text is None:
+            return None
+        if kind is EdgeKind.DATA:
+            written, made, default = text.output.data, spec.data_outputs, "component"
+        elif kind is EdgeKind.CACHE:
+            return ()
+        else:
+            written, made, default = text.output.model, spec.model_outputs, "default"
+        if written is None:
+            written = [default] if self._settings.version == 1 else []
+        return tuple(written[:made])
+
+    def _edges(self, name: str, text: ComponentText) -> tuple[Edge, ...]:
+        path: Path = ("components", name, "input")
+        edges = [
+            self._edge(EdgeKind.DATA, port, source, (*path, "data", port, index))
+            for port, sources in text.input.data.items()
+            for index, source in enumerate(sources)
+        ]
+        for kind, sources in (
+            (EdgeKind.MODEL, text.input.model),
+            (EdgeKind.ISOMETRIC_MODEL, text.input.isometric_model),
+            (EdgeKind.CACHE, text.input.cache),
+        ):
+            edges += [self._edge(kind, kind, source, (*path, kind, index)) for index, source in enumerate(sources)]
+        return tuple(edge for edge in edges if edge is not None)
+
+    def _edge(self, kind: EdgeKind, port: str, source: str, path: Path) -> Edge | None:
+        component, dot, output = source.partition(".")
+        what = "data" if kind is EdgeKind.DATA else "a cache" if kind is EdgeKind.CACHE else "a model"
+        if not dot or not component or not output:
+            message = f"{shorten(source)} names no output of a component"
+            self._findings.error(self._dsl, path, message, "Write <component>.<output>.")
+        elif component == "pipeline" and component not in self._components:
+            message = f"{shorten(source)} is {what} of an earlier job, which cannot be used yet"
+            self._findings.error(self._dsl, path, message, "Train it in this job.")
+        elif component == "args" and component not in self._components:
+            message = f"{shorten(source)} is a table of a version 1 conf"
+            self._findings.error(self._dsl, path, message, "Read it with a component of module Reader.")
+        elif component not in self._dsl.value["components"] and component not in self._components:
+            message = f"no component is named {shorten(component)}"
+            self._findings.error(self._dsl, path, message, suggest(component, self._components))
+        else:
+            outputs = self._outputs(component, kind)
+            if outputs is not None and output not in outputs:
+                message = f"{component} makes no {what.removeprefix('a ')} named {shorten(output)}"
+                remedy = suggest(output, outputs) or f"{self._components[component].module} makes none."
+                self._findings.error(self._dsl, path, message, remedy)
+            elif component in self._components:
+                return Edge(kind, port, component, output)
+        return None
+
+    def _in_order(self, nodes: Mapping[str, Node]) -> list[str]:
+        position = {name: index for index, name in enumerate(nodes)}
+        waits_for = {name: set(node.upstream) for name, node in nodes.items()}
+        leads_to: dict[str, list[str]] = {name: [] for name in nodes}
+        for name, sources in waits_for.items():
+            for source in sources:
+                leads_to[source].append(name)
+        ready = [position[name] for name, sources in waits_for.items() if not sources]
+        names = list(nodes)
+        order: list[str] = []
+        while ready:
+            name = names[heapq.heappop(ready)]
+            order.append(name)
+            for following in leads_to[name]:
+                waits_for[following].discard(name)
+                if not waits_for[following]:
+                    heapq.heappush(ready, position[following])
+        if len(order) < len(nodes):
+            self._note_cycle({name: waits_for[name] for name in names if waits_for[name]})
+        return order
+
+    def _note_cycle(self, waits_for: Mapping[str, set[str]]) -> None:
+        """Every node left waits for another one that is left: going back from any of them ends in a cycle."""
+        trail: list[str] = []
+        name = next(iter(waits_for))
+        while name not in trail:
+            trail.append(name)
+            name = min(waits_for[name])
+        cycle = [*trail[trail.index(name) :], name][::-1]
+        message = f"the components wait for each other: {' -> '.join(cycle)}"
+        remedy = "Remove one of these inputs."
+        self._findings.error(self._dsl, ("components", name, "input"), message, remedy)

@@ -1,0 +1,63 @@
+"""What a conf says of the job as a whole: ``job_parameters`` and the optional ``airflow`` block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from fate_federated.dsl.document import Document, Path, shorten
+from fate_federated.dsl.findings import Findings, Written
+from fate_federated.dsl.pipeline import AirflowOptions
+
+
+class AirflowText(Written):
+    """The ``airflow`` block."""
+
+    schedule: str | None = None
+    tags: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
+    params: dict[str, Any] = Field(default_factory=dict)
+    retries: int = Field(0, ge=0, le=1000)
+    retry_delay_seconds: float = Field(1.0, ge=0, le=86400)
+    pool: str | None = Field(None, min_length=1, max_length=256)
+    executor_config: dict[str, Any] = Field(default_factory=dict)
+
+
+def read_airflow(conf: Document, findings: Findings) -> AirflowOptions:
+    """The ``airflow`` block, or what holds without one."""
+    text = findings.check(AirflowText, conf, ("airflow",), conf.value.get("airflow", {}))
+    if text is None:
+        return AirflowOptions()
+    return AirflowOptions(
+        schedule=text.schedule,
+        tags=tuple(text.tags),
+        params=text.params,
+        retries=text.retries,
+        retry_delay_seconds=text.retry_delay_seconds,
+        pool=text.pool,
+        executor_config=text.executor_config,
+    )
+
+
+class JobText(Written):
+    """Those of the job parameters that mean something here; the others are FATE's affair and are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    job_type: str = "train"
+    timeout: float | None = Field(None, gt=0, le=10 * 366 * 86400)
+
+
+def check_job_parameters(conf: Document, path: Path, value: object, findings: Findings) -> Mapping[str, Any]:
+    """The job parameters at a place of a conf, as they stand there."""
+    text = findings.check(JobText, conf, path, value)
+    if text is None or not isinstance(value, dict):
+        return {}
+    if text.job_type == "predict":
+        message = "a job that predicts with an earlier job's model cannot be run yet"
+        findings.error(conf, (*path, "job_type"), message, "Train jobs can.")
+    elif text.job_type != "train":
+        message = f"{shorten(text.job_type)} is not a kind of job"
+        findings.error(conf, (*path, "job_type"), message, "Known: train, predict.")
+    return value

@@ -1,0 +1,103 @@
+"""A component's parameters at one party: layers laid over each other, each value knowing where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from pydantic import ValidationError
+
+from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.dsl.document import Document, Path
+from fate_federated.dsl.findings import Findings, explain
+from fate_federated.party import Party
+
+
+class Layers:
+    """Parameters merged from several places of a conf. Objects merge key by key; of anything else the last wins.
+
+    Attributes:
+        values: the merged parameters.
+    """
+
+    def __init__(self, base: Mapping[str, Any] | None = None) -> None:
+        self.values: dict[str, Any] = deepcopy(dict(base or {}))
+        self._origins: dict[Path, Path] = {}
+
+    def lay(self, value: object, at: Path, where: Path = ()) -> None:
+        """Lay what stands at a path of the conf over the parameter ``where``, by default over all of them."""
+        self._origins[where] = at
+        if isinstance(value, Mapping):
+            self._open(where)
+            for key, inner in value.items():
+                self.lay(inner, (*at, key), (*where, key))
+        else:
+            self._open(where[:-1])[where[-1]] = value
+
+    def origin(self, where: Path) -> Path:
+        """The path in the conf of a parameter, or of the nearest one around it."""
+        for depth in range(len(where), -1, -1):
+            if where[:depth] in self._origins:
+                return self._origins[where[:depth]] + where[depth:]
+        return ()
+
+    def drop(self, where: Path) -> None:
+        """Forget a parameter."""
+        values: Any = self.values
+        for part in where[:-1]:
+            values = values[part]
+        del values[where[-1]]
+
+    def _open(self, where: Path) -> dict[Any, Any]:
+        """The object at a place, made where there is none."""
+        values: dict[Any, Any] = self.values
+        for part in where:
+            if not isinstance(values.get(part), dict):
+                values[part] = {}
+            values = values[part]
+        return values
+
+
+def check_parameters(
+    name: str,
+    spec: ComponentSpec,
+    layers: Mapping[Party, Layers],
+    conf: Document,
+    findings: Findings,
+    *,
+    ignore_unknown: bool,
+) -> dict[Party, Mapping[str, Any]]:
+    """Check a component's parameters at each party against its schema.
+
+    Args:
+        layers: by participating party.
+        ignore_unknown: drop unknown parameters with a warning, as FATE up to 1.4 did.
+
+    Returns:
+        the parameters as the user gave them; wrong ones are noted in ``findings``.
+    """
+    said: dict[tuple[Path, str, str, bool], list[Party]] = {}
+    for party, layer in layers.items():
+        for where, message, remedy, ignored in _problems(spec, layer, ignore_unknown=ignore_unknown):
+            said.setdefault((layer.origin(where), message, remedy, ignored), []).append(party)
+    for (path, message, remedy, ignored), parties in said.items():
+        at = "" if len(parties) == len(layers) else f" at {', '.join(map(str, parties))}"
+        note = findings.warn if ignored else findings.error
+        note(conf, path, f"{name}{at}: {message}{' and is ignored' if ignored else ''}", remedy)
+    return {party: layer.values for party, layer in layers.items()}
+
+
+def _problems(spec: ComponentSpec, layer: Layers, *, ignore_unknown: bool) -> list[tuple[Path, str, str, bool]]:
+    problems: list[tuple[Path, str, str, bool]] = []
+    try:
+        spec.params.model_validate(layer.values)
+    except ValidationError as error:
+        unknown = {detail["loc"] for detail in error.errors() if detail["type"] == "extra_forbidden"}
+        found = list(explain(error, spec.params, layer.values))
+        for where, message, remedy in found:
+            ignored = ignore_unknown and where in unknown
+            problems.append((where, message, remedy, ignored))
+            if ignored:
+                layer.drop(where)
+    return problems
