@@ -56,7 +56,7 @@ def read_components(dsl: Document, findings: Findings) -> dict[str, ComponentTex
     if not isinstance(components, dict) or not components:
         findings.error(dsl, ("components",), "a dsl has components, by name", 'Write {"components": {…}}.')
         return {}
-    read: dict[str, ComponentText] = Field(default_factory=dict)
+    read: dict[str, ComponentText] = {}
     for name, value in components.items():
         path = ("components", name)
         if not NAME.fullmatch(name):

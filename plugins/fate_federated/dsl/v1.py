@@ -154,7 +154,7 @@ class ConfV1:
 
     def _read_tables(self, key: str) -> dict[Party, tuple[dict[str, Any], Path]]:
         """The table that ``args.<key>`` is at each party that has one, and where the conf says so."""
-        tables: dict[Party, tuple[dict[str, Any], Path]] = Field(default_factory=dict)
+        tables: dict[Party, tuple[dict[str, Any], Path]] = {}
         for role in Role:
             path: Path = ("role_parameters", str(role), "args")
             text = self._findings.check(TablesByKey, self._conf, path, self._roles.get(role, {}).get("args", {}))
@@ -204,7 +204,7 @@ class ConfV1:
 
 def _reader_names(components: Mapping[str, ComponentText]) -> dict[str, str]:
     """For each ``args.<key>`` of a dsl, a component name that the dsl leaves free."""
-    names: dict[str, str] = Field(default_factory=dict)
+    names: dict[str, str] = {}
     for text in components.values():
         for sources in text.input.data.values():
             for source in sources:
