@@ -1,0 +1,1 @@
+"""DataIO and DataTransform: raw columns become features and a label."""

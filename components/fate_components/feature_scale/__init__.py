@@ -1,0 +1,1 @@
+"""FeatureScale: min-max and standard scaling."""

@@ -1,0 +1,1 @@
+"""Intersection: the rows that all parties have, found without showing the others."""
