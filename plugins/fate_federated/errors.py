@@ -178,10 +178,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
     import difflib
 
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    near = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.7)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"Known: {', '.join(names)}." if names else ""
+    shown = names if len(names) <= 20 else [*names[:20], "…"]
+    return f"Known: {', '.join(shown)}." if names else ""
 
 
 def in_file(error: DslError, path: Path | str) -> DslError:

@@ -1,0 +1,1 @@
+"""From a Pipeline to the Airflow DAG of one party."""

@@ -1,0 +1,96 @@
+"""The DAG of one party in a job: the same tasks in the same graph at every party."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowTimetableInvalid
+
+from fate_federated.dag_factory.describe import description, documentation, tags
+from fate_federated.dsl.document import shorten
+from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.errors import DslError
+from fate_federated.operators import (
+    FINISH_TASK,
+    START_TASK,
+    FederatedTaskOperator,
+    FinishJobOperator,
+    StartJobOperator,
+)
+from fate_federated.party import Party
+
+MAX_ACTIVE_RUNS = 4
+"""Runs of one job at once: a site that has not consented for a month is not flooded when it does."""
+
+
+def dag_id(name: str, party: Party) -> str:
+    """``<name>.<role>-<party_id>``."""
+    return f"{name}.{party}"
+
+
+def build_dag(
+    pipeline: Pipeline, *, name: str, party: Party, dsl_text: str, conf_text: str, paused: bool = False
+) -> DAG:
+    """The DAG of one party.
+
+    Args:
+        name: of the job.
+        dsl_text, conf_text: the job's files, which the initiator's first task sends to the other sites.
+        paused: whether the DAG waits to be unpaused when Airflow sees it for the first time.
+
+    Raises:
+        DslError: Airflow cannot make sense of the schedule.
+    """
+    options = pipeline.airflow
+    schedule = options.schedule if party == pipeline.initiator else None
+    try:
+        dag = DAG(
+            dag_id(name, party),
+            description=description(pipeline, dsl_text, conf_text),
+            doc_md=documentation(pipeline, party, dsl_text, conf_text),
+            schedule=schedule,
+            catchup=False,
+            max_active_runs=1 if schedule == "@continuous" else MAX_ACTIVE_RUNS,
+            params=dict(options.params),
+            tags=tags(pipeline, party),
+            is_paused_upon_creation=paused,
+            # A run keeps the dsl that it started with, also when one of its tasks is cleared after an edit.
+            rerun_with_latest_version=False,
+            default_args=_default_args(pipeline),
+        )
+        dag.timetable.validate()
+    except AirflowTimetableInvalid as error:
+        remedy = "Write a cron expression, a preset such as @daily, or null."
+        raise DslError.at("/airflow/schedule", f"{shorten(schedule)} is no schedule: {error}", remedy) from error
+    with dag:
+        _add_tasks(pipeline, name, party, dsl_text, conf_text)
+    return dag
+
+
+def _default_args(pipeline: Pipeline) -> dict[str, Any]:
+    options = pipeline.airflow
+    given: dict[str, Any] = {
+        "owner": str(pipeline.initiator),
+        "retries": options.retries,
+        "retry_delay": timedelta(seconds=options.retry_delay_seconds),
+        "executor_config": dict(options.executor_config),
+    }
+    return given if options.pool is None else {**given, "pool": options.pool}
+
+
+def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_text: str) -> None:
+    start = StartJobOperator(
+        task_id=START_TASK, job_name=name, party=party, dsl_text=dsl_text, conf_text=conf_text
+    ).as_setup()
+    finish = FinishJobOperator(task_id=FINISH_TASK, party=party).as_teardown(setups=start)
+    timeout = pipeline.job_parameters.get("timeout")
+    limit = None if timeout is None else timedelta(seconds=timeout)
+    tasks: dict[str, FederatedTaskOperator] = {}
+    for node in pipeline.nodes:
+        task = FederatedTaskOperator(task_id=node.name, node=node, party=party, execution_timeout=limit)
+        task.set_upstream([tasks[source] for source in node.upstream] or start)
+        tasks[node.name] = task
+    sources = {source for node in pipeline.nodes for source in node.upstream}
+    finish.set_upstream([task for name, task in tasks.items() if name not in sources])

@@ -1,0 +1,68 @@
+"""What generated DAG files call: such a file holds literals and one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from airflow.sdk import DAG
+
+from fate_federated.dag_factory.job_dag import build_dag, dag_id
+from fate_federated.dsl.job_files import JobTexts, load_job
+from fate_federated.errors import DslError, DslProblem
+from fate_federated.party import Party
+
+
+def job_dags(
+    generated: str, *, name: str, copies: Sequence[str], files: Sequence[str], parties: Sequence[str], paused: bool
+) -> dict[str, DAG]:
+    """The DAGs of one job at this site, by id.
+
+    Args:
+        generated: path of the generated file.
+        copies: names of the job's files beside it: dsl and conf, or the one that holds both.
+        files: where the user keeps those files, for messages.
+        parties: that this site hosts.
+        paused: whether the DAGs wait to be unpaused.
+
+    Raises:
+        DslError: the job cannot be compiled, or none of the parties takes part in it.
+    """
+    folder = Path(generated).parent
+    texts = load_job(folder / copies[0], folder / copies[-1], dsl_file=files[0], conf_file=files[-1])
+    try:
+        return _build(texts, name, tuple(map(Party.parse, parties)), paused=paused)
+    except DslError as error:
+        problems = [problem if problem.file else _located(problem, texts) for problem in error.problems]
+        raise DslError(problems) from None
+
+
+def broken_job(file: str, message: str, remedy: str) -> NoReturn:
+    """Say what is wrong with a file that makes no job, as an import error of its own.
+
+    Raises:
+        DslError: always.
+    """
+    raise DslError([DslProblem("", message, remedy, file)])
+
+
+def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, paused: bool) -> dict[str, DAG]:
+    pipeline = texts.compile()
+    taking_part = [party for party in pipeline.parties if party in hosted]
+    if not taking_part:
+        message = f"none of this site's parties ({', '.join(map(str, hosted))}) takes part in the job"
+        raise DslError.at("/role", message, "Drop the files at a site that hosts one of the job's parties.")
+    dsl_text, conf_text = texts.dsl_text, texts.conf_text
+    return {
+        dag_id(name, party): build_dag(
+            pipeline, name=name, party=party, dsl_text=dsl_text, conf_text=conf_text, paused=paused
+        )
+        for party in taking_part
+    }
+
+
+def _located(problem: DslProblem, texts: JobTexts) -> DslProblem:
+    """The same problem with its line in the conf, which is where the options of a DAG stand."""
+    path = tuple(problem.pointer.split("/")[1:])
+    return texts.conf.problem(path, problem.message, problem.remedy)

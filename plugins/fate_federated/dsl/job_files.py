@@ -1,0 +1,177 @@
+"""Jobs as files: ``<name>_dsl.json`` with ``<name>_conf.json``, or both in one ``<name>.fate.json``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from fate_federated.catalog.discovery import find_component
+from fate_federated.dsl.document import MAX_TEXT_BYTES, Document, decode_utf8, read_json
+from fate_federated.dsl.nodes import Catalog
+from fate_federated.dsl.parse import parse_documents
+from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.errors import DslError, DslProblem
+
+DSL_SUFFIX = "_dsl.json"
+CONF_SUFFIX = "_conf.json"
+COMBINED_SUFFIX = ".fate.json"
+
+JOB_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+"""What a job may be called: it becomes part of a DAG's id and of file names at every party."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPaths:
+    """Where a job's texts are; both paths are the same when one file holds them."""
+
+    name: str
+    dsl: Path
+    conf: Path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.dsl,) if self.dsl == self.conf else (self.dsl, self.conf)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJobs:
+    """What a folder holds: jobs, and files that look like a job's and make none."""
+
+    jobs: tuple[JobPaths, ...]
+    problems: tuple[DslProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobTexts:
+    """A job whose JSON has been read."""
+
+    dsl: Document
+    conf: Document
+
+    @property
+    def dsl_text(self) -> str:
+        return self.dsl.source
+
+    @property
+    def conf_text(self) -> str:
+        return self.conf.source
+
+    def compile(self, catalog: Catalog = find_component) -> Pipeline:
+        """The job in canonical form.
+
+        Raises:
+            DslError: with everything that is wrong.
+        """
+        return parse_documents(self.dsl, self.conf, catalog=catalog)
+
+
+def job_digest(dsl_text: str, conf_text: str) -> str:
+    """Twelve hexadecimal digits that tell one version of a job from another, the same at every party."""
+    return sha256(f"{dsl_text}\0{conf_text}".encode()).hexdigest()[:12]
+
+
+def find_jobs(folder: Path) -> FoundJobs:
+    """The jobs of a folder and the folders in it, by name. Names that start with a dot are passed over."""
+    halves: dict[tuple[Path, str], dict[str, Path]] = {}
+    problems: list[DslProblem] = []
+    inside = folder.resolve()
+    for path in _walk(folder):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            problems.append(_problem(path, f"it is a link that leads out of {folder}", "Put a copy there instead."))
+            continue
+        for suffix in (DSL_SUFFIX, CONF_SUFFIX, COMBINED_SUFFIX):
+            if path.name.endswith(suffix):
+                halves.setdefault((path.parent, path.name.removesuffix(suffix)), {})[suffix] = path
+    by_name: dict[str, list[JobPaths]] = {}
+    for (_, name), files in halves.items():
+        if not JOB_NAME.fullmatch(name):
+            rule = "Use up to 128 letters, digits, _, - and dots."
+            problems += [_problem(path, f"{name!r} is no name for a job", rule) for path in files.values()]
+            continue
+        if COMBINED_SUFFIX in files:
+            combined = files[COMBINED_SUFFIX]
+            by_name.setdefault(name, []).append(JobPaths(name, combined, combined))
+        if DSL_SUFFIX in files and CONF_SUFFIX in files:
+            by_name.setdefault(name, []).append(JobPaths(name, files[DSL_SUFFIX], files[CONF_SUFFIX]))
+        else:
+            for suffix, other in ((DSL_SUFFIX, CONF_SUFFIX), (CONF_SUFFIX, DSL_SUFFIX)):
+                if suffix in files:
+                    message = f"there is no {name}{other} beside it"
+                    problems.append(_problem(files[suffix], message, "A job is a dsl and a conf of the same name."))
+    jobs: list[JobPaths] = []
+    for name, same in sorted(by_name.items()):
+        if len(same) == 1:
+            jobs += same
+        else:
+            places = " and ".join(str(job.dsl) for job in same)
+            message = f"more than one job is named {name}: {places}"
+            problems += [_problem(job.dsl, message, "Rename one of them: a name is one job.") for job in same]
+    return FoundJobs(tuple(jobs), tuple(problems))
+
+
+def load_job(dsl: Path, conf: Path | None = None, *, dsl_file: str = "", conf_file: str = "") -> JobTexts:
+    """Read a job's files.
+
+    Args:
+        conf: None when ``dsl`` holds both, as ``{"dsl": …, "conf": …}``.
+        dsl_file, conf_file: what messages call the files, by default their paths.
+
+    Raises:
+        DslError: a file cannot be read, or is not JSON.
+    """
+    if conf is None or conf == dsl:
+        return _split(_read(dsl, dsl_file or str(dsl)))
+    documents: list[Document] = []
+    problems: list[DslProblem] = []
+    for path, name in ((dsl, dsl_file), (conf, conf_file)):
+        try:
+            documents.append(_read(path, name or str(path)))
+        except DslError as error:
+            problems += error.problems
+    if problems:
+        raise DslError(problems)
+    return JobTexts(*documents)
+
+
+def _read(path: Path, file: str) -> Document:
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise DslError([DslProblem("", f"the file has more than {MAX_TEXT_BYTES >> 20} MiB", "", file, 1)])
+        data = path.read_bytes()
+    except OSError as error:
+        raise DslError([DslProblem("", f"it cannot be read: {error.strerror}", "", file)]) from error
+    return read_json(decode_utf8(data, file), file)
+
+
+def _split(both: Document) -> JobTexts:
+    problems: list[DslProblem] = []
+    if not isinstance(both.value, dict):
+        problems.append(both.problem((), "it is no object", 'Write {"dsl": {…}, "conf": {…}}.'))
+    else:
+        for key in ("dsl", "conf"):
+            if key not in both.value:
+                problems.append(both.problem((key,), f"it holds no {key}", 'Write {"dsl": {…}, "conf": {…}}.'))
+        for key in both.value:
+            if key not in ("dsl", "conf"):
+                problems.append(both.problem((key,), f"{key!r} means nothing here", "Known: conf, dsl."))
+    if problems:
+        raise DslError(problems)
+    return JobTexts(both.part("dsl"), both.part("conf"))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files that may be a job's, and links to folders, in a fixed order."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
+        for name in sorted(files):
+            if not name.startswith(".") and name.endswith((DSL_SUFFIX, CONF_SUFFIX, COMBINED_SUFFIX)):
+                yield Path(parent, name)
+
+
+def _problem(path: Path, message: str, remedy: str) -> DslProblem:
+    return DslProblem("", message, remedy, str(path))
