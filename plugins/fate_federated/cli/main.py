@@ -1,0 +1,20 @@
+"""``fate``: the commands of a site. Each group is a module; what is slow to import is imported inside commands."""
+
+from __future__ import annotations
+
+import typer
+
+from fate_federated.cli import certs, site
+from fate_federated.cli.errors import PlainErrors
+
+app = typer.Typer(
+    name="fate",
+    cls=PlainErrors,
+    help="Federated learning jobs in FATE's JSON, on the Airflow of your organisation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("certs")(certs.certs)
+app.add_typer(site.app, name="site")

@@ -1,0 +1,121 @@
+"""The process that keeps a site's parts running: supervisord, with Airflow already imported.
+
+Importing Airflow takes about 6 of the 10 CPU seconds that each of its parts needs to start, and 120 MB. supervisord
+forks to start a program; here an Airflow part goes on in the forked process, which shares what is imported, where
+another program replaces it (exec). A site starts twice as fast and takes half the memory, and a part that died is back
+in a second or two. Airflow's own LocalExecutor runs tasks the same way.
+
+Run as ``python -m fate_federated.site.daemon``, with the site's environment, by :class:`~fate_federated.site.Site`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import ctypes
+import gc
+import importlib
+import logging
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from supervisor import supervisord
+from supervisor.options import ServerOptions
+
+log = logging.getLogger(__name__)
+
+AIRFLOW = "airflow.__main__"
+PRELOADED = (AIRFLOW,)
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_HANDLED = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGUSR2")
+
+
+class _ForkingOptions(ServerOptions):  # type: ignore[misc]
+    """supervisord's way to the operating system, but for how an Airflow part begins."""
+
+    def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
+        for name in _HANDLED:
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if Path(filename).name != "airflow":
+            super().execve(filename, argv, env)
+        os.environ.clear()
+        os.environ.update(env)
+        run_airflow(argv)
+
+
+def run_airflow(argv: list[str]) -> NoReturn:
+    """Be the ``airflow`` command in this forked process, to its end."""
+    from setproctitle import setproctitle
+
+    sys.argv = argv
+    setproctitle(" ".join(["airflow", *argv[1:]]))
+    code = 0
+    try:
+        importlib.import_module(AIRFLOW).main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # The interpreter's own end is not reached from here: above this frame is supervisord's loop.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux only; elsewhere orphans are found by their session."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _migrate() -> int:
+    """Run ``airflow db migrate`` in a forked process; its exit status."""
+    pid = os.fork()
+    if pid == 0:
+        run_airflow(["airflow", "db", "migrate"])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _migrated_to(stamp: Path) -> str:
+    return stamp.read_text(encoding="utf-8") if stamp.is_file() else ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="fate_federated.site.daemon")
+    parser.add_argument("--conf", type=Path, required=True, help="supervisord's configuration")
+    parser.add_argument("--migrated", type=Path, required=True, help="file that says to what the database was migrated")
+    parser.add_argument("--wanted", required=True, help="what it says when no migration is needed")
+    arguments = parser.parse_args()
+    # Whatever loses its parent below is given to this process, so nothing of the site escapes it.
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    for name in PRELOADED:
+        importlib.import_module(name)
+    if _migrated_to(arguments.migrated) != arguments.wanted:
+        status = _migrate()
+        if status != 0:
+            return status
+        arguments.migrated.write_text(arguments.wanted, encoding="utf-8")
+    gc.collect()
+    gc.freeze()
+    options: Any = _ForkingOptions()
+    options.realize(["--configuration", str(arguments.conf), "--nodaemon"], doc=supervisord.__doc__)
+    options.first, options.test = True, False
+    supervisord.go(options)
+    options.close_httpservers()
+    options.close_logger()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
