@@ -13,7 +13,6 @@ from fate_federated.pb.model import feature_scale_pb2 as pb
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
-from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 

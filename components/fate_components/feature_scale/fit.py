@@ -19,7 +19,7 @@ def learn_scaling(params: FeatureScaleParams, values: Floats, names: Sequence[st
     Raises:
         DataError: a column has no value, bounds are crossed, or a list of bounds has another length than the columns.
     """
-    empty = [name for name, column in zip(names, np.isnan(values).all(axis=0), strict=True) if column]
+    empty = [name for index, name in enumerate(names) if np.isnan(values[:, index]).all()]
     if empty:
         raise DataError(f"Columns without any value cannot be scaled: {', '.join(empty)}.")
     lower = _bounds("feat_lower", params.feat_lower, params.mode == "cap", values)
