@@ -185,7 +185,7 @@ class FederatedTaskOperator(_FederatedOperator):
         state = AttemptState(event["state"])
         if state.decided:
             return self._end(event["attempt"], state, event["detail"], {})
-        return self._take_part(context)
+        return self._take_part(context, event["attempt"])
 
     def on_kill(self) -> None:
         """Airflow's signal to stop: a person ended the task, or its worker is shut down.
@@ -196,13 +196,15 @@ class FederatedTaskOperator(_FederatedOperator):
         if self._attendance is not None:
             raise AirflowTaskTerminated(f"{self.component} was stopped at {self.party}")
 
-    def _take_part(self, context: Context) -> dict[str, Any]:
+    def _take_part(self, context: Context, attempt: int = 0) -> dict[str, Any]:
         job_id = context["ti"].xcom_pull(task_ids=START_TASK)
         if not isinstance(job_id, str):
             raise AirflowFailException(f"{START_TASK} of this run left no job id. Clear it to run it again.")
         with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
             task = TaskRef(job_id, self.component)
-            attendance = client.attend(task, self.party, participates=self.participates, instance=_instance(context))
+            attendance = client.attend(
+                task, self.party, participants=self.node.participants, instance=_instance(context), attempt=attempt
+            )
             self._attendance = attendance
             try:
                 if self.participates:
@@ -210,7 +212,7 @@ class FederatedTaskOperator(_FederatedOperator):
                 return self._follow(attendance, task)
             except (AirflowTaskTerminated, AirflowTaskTimeout, KeyboardInterrupt) as stop:
                 self._attendance = None
-                self._tell(attendance, *_reason(stop, context, self.party))
+                self._tell(attendance, *_reason(stop, context))
                 raise
             finally:
                 self._attendance = None
@@ -223,7 +225,7 @@ class FederatedTaskOperator(_FederatedOperator):
             self._log_waiting(attendance.attempt)
             attempt = attendance.wait_running(max(0.0, self.join_grace_seconds - FIRST_LOOK_SECONDS))
         if attempt is None:
-            self._defer(attendance, task, until_decided=False)
+            self._defer(attendance, task)
         self.log.info("attempt %d of %s started: %s", attempt.number, self.component, ", ".join(self.participants))
         return attempt
 
@@ -234,10 +236,10 @@ class FederatedTaskOperator(_FederatedOperator):
         )
         attempt = attendance.wait_decided(self.join_grace_seconds)
         if attempt is None:
-            self._defer(attendance, task, until_decided=True)
+            self._defer(attendance, task)
         return self._end(attempt.number, attempt.state, attempt.detail, {})
 
-    def _defer(self, attendance: Attendance, task: TaskRef, *, until_decided: bool) -> NoReturn:
+    def _defer(self, attendance: Attendance, task: TaskRef) -> NoReturn:
         from fate_federated.triggers import AttemptTrigger
 
         attendance.park()
@@ -245,33 +247,15 @@ class FederatedTaskOperator(_FederatedOperator):
             job_id=task.job_id,
             component=task.component,
             party=str(self.party),
-            until_decided=until_decided,
+            participants=self.participants,
+            attempt=0 if attendance.attempt is None else attendance.attempt.number,
             gateway_conn_id=self.gateway_conn_id,
         )
         self.defer(trigger=trigger, method_name="rejoin")
 
     def _compute(self, client: GatewayClient, attendance: Attendance, attempt: Attempt) -> dict[str, Any]:
-        from fate_federated.task.context import TaskContext
-        from fate_federated.task.run import run_task
-        from fate_federated.task_store import GatewayOutputStore
-        from fate_federated.task_tracker import GatewayTracker
-
-        tracker = GatewayTracker(client, attempt.task, attempt.number, self.party)
-        store = GatewayOutputStore(client, attempt.task.job_id, attempt.number, self.party, client.site().storage_url)
-        ctx = TaskContext(
-            party=self.party,
-            participants=self.node.participants,
-            job_id=attempt.task.job_id,
-            component=self.component,
-            attempt=attempt.number,
-            transport=client.transport(attempt.task, attempt.number, self.party),
-            tracker=tracker,
-        )
         try:
-            result = run_attended(
-                lambda: run_task(self.node, self.parameters, ctx, store), attendance, tracker.try_flush
-            )
-            tracker.flush()
+            summary = self._run_component(client, attendance, attempt)
         except AttemptEnded:
             raise
         except Exception as error:
@@ -279,7 +263,36 @@ class FederatedTaskOperator(_FederatedOperator):
             raise
         attendance.report(Presence.SUCCEEDED)
         decision = attendance.wait_decided()
-        return self._end(decision.number, decision.state, decision.detail, _summary(result, tracker.summary))
+        return self._end(decision.number, decision.state, decision.detail, summary)
+
+    def _run_component(self, client: GatewayClient, attendance: Attendance, attempt: Attempt) -> dict[str, Any]:
+        from fate_federated.task.context import TaskContext
+        from fate_federated.task.run import run_task
+        from fate_federated.task_store import GatewayOutputStore
+        from fate_federated.task_tracker import GatewayTracker
+
+        job_id = attempt.task.job_id
+        tracker = GatewayTracker(client, attempt.task, attempt.number, self.party)
+        store = GatewayOutputStore(client, job_id, attempt.number, self.party, client.site().storage_url)
+        ctx = TaskContext(
+            party=self.party,
+            participants=self.node.participants,
+            job_id=job_id,
+            component=self.component,
+            attempt=attempt.number,
+            transport=client.transport(attempt.task, attempt.number, self.party),
+            tracker=tracker,
+        )
+        supervisor = os.getppid()
+
+        def tick() -> None:
+            tracker.try_flush()
+            if os.getppid() != supervisor:
+                raise AirflowException("Airflow's supervisor of this task is gone, so nobody would hear how it ends.")
+
+        result = run_attended(lambda: run_task(self.node, self.parameters, ctx, store), attendance, tick)
+        tracker.flush()
+        return _summary(result, tracker.summary)
 
     def _end(self, number: int, state: AttemptState, detail: str, summary: dict[str, Any]) -> dict[str, Any]:
         """End as the attempt was decided for all."""
@@ -357,12 +370,12 @@ def _public(error: Exception) -> str:
     return f"{kind}: {error}" if isinstance(error, FateFederatedError) else f"{kind} (see the log of its task)"
 
 
-def _reason(stop: BaseException, context: Context, party: Party) -> tuple[Presence, str]:
-    """What the other parties are told when Airflow ends the task."""
+def _reason(stop: BaseException, context: Context) -> tuple[Presence, str]:
+    """What the other parties are told, beside this party's name, when Airflow ends the task."""
     if isinstance(stop, AirflowTaskTimeout):
         return Presence.FAILED, "the task's execution_timeout passed"
     if isinstance(stop, KeyboardInterrupt) or _ended_by_a_person(context):
-        return Presence.CANCELED, f"stopped by a person at {party}"
+        return Presence.CANCELED, "stopped by a person"
     return Presence.FAILED, "the task's worker was shut down"
 
 
