@@ -1,0 +1,87 @@
+"""The costly operations, here or in helper processes, whichever is faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, pairwise
+
+import numpy as np
+from gmpy2 import mpz
+
+from fate_components.crypto.fixed_base import fixed_base
+from fate_components.crypto.integers import Integers, pack, product, unpack
+from fate_components.crypto.multi_exponentiation import (
+    exponent_bits,
+    multiplications,
+    powers,
+    products_of_powers,
+)
+from fate_components.crypto.workers import cores, shared_workers
+
+# A request to a worker takes about a millisecond, its start 0.2 s, which is paid once.
+_WORTH_SECONDS = 0.06
+
+
+def random_powers(base: mpz, modulus: mpz, exponent_bytes: int, count: int) -> list[mpz]:
+    """``count`` powers of one base with secret random exponents of that many bytes."""
+    pieces = _pieces(count * exponent_bytes, count, modulus)
+    if pieces == 1:
+        return fixed_base(base, modulus, exponent_bytes).random_powers(count)
+    width = _width(modulus)
+    request = {"name": "random_powers", "modulus": modulus.digits(16), "width": width, "exponent_bytes": exponent_bytes}
+    body = pack([base], width)
+    counts = [len(part) for part in np.array_split(np.empty(count, dtype=np.bool_), pieces)]
+    answers = shared_workers().run([(request | {"count": part}, body) for part in counts])
+    return list(chain.from_iterable(unpack(answer, width) for answer in answers))
+
+
+def matrix_product(bases: Sequence[mpz], exponents: Integers, modulus: mpz) -> list[mpz]:
+    """prod_i bases[i]**exponents[i, j] for each column j; see :func:`.multi_exponentiation.products_of_powers`."""
+    terms, columns = exponents.shape
+    work = multiplications(terms, columns, exponent_bits(exponents)) if exponents.size else 0
+    pieces = _pieces(work, max(terms, columns), modulus)
+    if pieces == 1:
+        return products_of_powers(bases, exponents, modulus)
+    width = _width(modulus)
+    request = {"name": "products_of_powers", "modulus": modulus.digits(16), "width": width}
+
+    def part(some: Sequence[mpz], of: Integers) -> tuple[dict[str, object], bytes]:
+        return request | {"shape": of.shape}, pack(some, width) + np.ascontiguousarray(of).tobytes()
+
+    if columns >= pieces:
+        answers = shared_workers().run([part(bases, columns) for columns in np.array_split(exponents, pieces, axis=1)])
+        return list(chain.from_iterable(unpack(answer, width) for answer in answers))
+    # Few columns: each worker takes some of the rows.
+    rows = [int(part[0]) for part in np.array_split(np.arange(terms), pieces)] + [terms]
+    spans = [slice(start, end) for start, end in pairwise(rows)]
+    answers = shared_workers().run([part(bases[span], exponents[span]) for span in spans])
+    return [product(some, modulus) for some in zip(*(unpack(answer, width) for answer in answers), strict=True)]
+
+
+def elementwise_powers(bases: Sequence[mpz], exponents: Sequence[int], modulus: mpz) -> list[mpz]:
+    """bases[i]**exponents[i] for each i."""
+    bits = max((abs(exponent) for exponent in exponents), default=0).bit_length()
+    pieces = _pieces(len(bases) * (bits + 6), len(bases), modulus)
+    if pieces == 1 or bits > 62:
+        return powers(bases, exponents, modulus)
+    width = _width(modulus)
+    request = {"name": "powers", "modulus": modulus.digits(16), "width": width}
+    places = np.array_split(np.arange(len(bases)), pieces)
+    requests = []
+    for span in (slice(int(part[0]), int(part[-1]) + 1) for part in places):
+        some = bases[span]
+        body = pack(some, width) + np.array(exponents[span], dtype=np.int64).tobytes()
+        requests.append((request | {"count": len(some)}, body))
+    return list(chain.from_iterable(unpack(answer, width) for answer in shared_workers().run(requests)))
+
+
+def _pieces(work: int, most: int, modulus: mpz) -> int:
+    """Into how many requests to cut work of so many multiplications; 1 to do it here."""
+    seconds = work * 6e-6 * (int(modulus.bit_length()) / 4096) ** 1.7
+    if seconds < _WORTH_SECONDS or cores() == 1:
+        return 1
+    return min(2 * cores(), most)
+
+
+def _width(modulus: mpz) -> int:
+    return -(-int(modulus.bit_length()) // 8)

@@ -1,0 +1,82 @@
+"""A helper process: ``python -m fate_components.crypto.worker``. Reads requests from stdin, answers on stdout.
+
+It starts with its own interpreter, so it is safe where gRPC's threads run (a forked child is not), and it ends when its
+parent does, however that ends: its stdin closes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+from gmpy2 import mpz
+
+from fate_components.crypto.fixed_base import fixed_base
+from fate_components.crypto.integers import pack, unpack
+from fate_components.crypto.multi_exponentiation import powers, products_of_powers
+
+_SIZES = struct.Struct("<IQ")
+
+
+def write_request(stream: IO[bytes], operation: dict[str, Any], body: bytes) -> None:
+    """A header in JSON and a body."""
+    header = json.dumps(operation).encode()
+    stream.write(_SIZES.pack(len(header), len(body)) + header)
+    stream.write(body)
+    stream.flush()
+
+
+def read_answer(stream: IO[bytes]) -> bytes:
+    """What the worker computed.
+
+    Raises:
+        EOFError: it ended.
+    """
+    (_, size) = _SIZES.unpack(_exactly(stream, _SIZES.size))
+    return _exactly(stream, size)
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise EOFError
+    return data
+
+
+def compute(operation: dict[str, Any], body: bytes) -> bytes:
+    """One request."""
+    modulus, width = mpz(operation["modulus"], 16), operation["width"]
+    match operation["name"]:
+        case "random_powers":
+            made = fixed_base(unpack(body, width)[0], modulus, operation["exponent_bytes"])
+            values: Sequence[mpz] = made.random_powers(operation["count"])
+        case "products_of_powers":
+            terms, columns = operation["shape"]
+            bases = unpack(body[: terms * width], width)
+            exponents = np.frombuffer(body, dtype=np.int64, offset=terms * width).reshape(terms, columns)
+            values = products_of_powers(bases, exponents, modulus)
+        case "powers":
+            count = operation["count"]
+            scalars: list[int] = np.frombuffer(body, dtype=np.int64, offset=count * width).tolist()
+            values = powers(unpack(body[: count * width], width), scalars, modulus)
+        case unknown:
+            raise ValueError(unknown)
+    return pack(values, width)
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while len(sizes := source.read(_SIZES.size)) == _SIZES.size:
+        header, size = _SIZES.unpack(sizes)
+        answer = compute(json.loads(_exactly(source, header)), _exactly(source, size))
+        sink.write(_SIZES.pack(0, len(answer)) + answer)
+        sink.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The helper processes of this process: one per core, started when first needed, kept."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import IO, Any, cast
+
+from fate_components.crypto.worker import read_answer, write_request
+from fate_federated.errors import CryptoError
+
+Request = tuple[dict[str, Any], bytes]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A set of helper processes that any thread may give work to."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._idle: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
+        for _ in range(count):
+            self._idle.put(None)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="crypto-worker")
+
+    def run(self, requests: Sequence[Request]) -> list[bytes]:
+        """The answers, in order.
+
+        Raises:
+            CryptoError: a helper process ended; the operating system may have run out of memory.
+        """
+        return list(self._threads.map(self._ask, requests))
+
+    def _ask(self, request: Request) -> bytes:
+        worker = self._idle.get()
+        try:
+            if worker is None:
+                worker = _start()
+            write_request(cast(IO[bytes], worker.stdin), *request)
+            answer = read_answer(cast(IO[bytes], worker.stdout))
+        except (OSError, EOFError) as error:
+            code = worker.wait() if worker else None
+            worker = None
+            raise CryptoError(
+                f"A helper process that computes on ciphertexts ended (exit code {code}). "
+                "See this task's log for its traceback; without one, look for the system's out-of-memory killer."
+            ) from error
+        finally:
+            self._idle.put(worker)
+        return answer
+
+
+def _start() -> subprocess.Popen[bytes]:
+    # A new session: a Ctrl-C in a terminal is for the parent, whose end the worker sees.
+    return subprocess.Popen(
+        [sys.executable, "-m", "fate_components.crypto.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+_lock = threading.Lock()
+
+
+def shared_workers() -> Workers:
+    """The helper processes of this process; a forked child gets its own."""
+    with _lock:
+        return _workers_of(os.getpid())
+
+
+@cache
+def _workers_of(_pid: int) -> Workers:
+    return Workers(cores())
