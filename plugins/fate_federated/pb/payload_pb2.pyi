@@ -226,7 +226,9 @@ Global___GroupElements: _TypeAlias = GroupElements  # noqa: Y015
 
 @_typing.final
 class Ids(_message.Message):
-    """Sample ids in clear: a column of an Arrow IPC stream of this many bytes."""
+    """Sample ids in clear, as Arrow lays out a column of text: count + 1 offsets (little-endian int32, the first 0), then
+    the UTF-8 texts one after the other.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -234,6 +236,7 @@ class Ids(_message.Message):
     BODY_BYTES_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     body_bytes: _builtins.int
+    """of both"""
     def __init__(
         self,
         *,
