@@ -1,0 +1,109 @@
+"""Paillier on whole arrays against phe (with gmpy2), both on one core in the same run.
+
+    python benchmarks/paillier.py [--bits 2048] [--json]
+
+The baseline of X^T [r] is one power per element of X, with gmpy2, negative elements by way of an inversion.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import gmpy2
+import numpy as np
+import phe
+import phe.util
+
+from fate_components.crypto.encrypted_array import EncryptedArray
+from fate_components.crypto.fixed_base import FixedBase
+from fate_components.crypto.fixed_point import FixedPoint
+from fate_components.crypto.paillier import PrivateKey, generate_keypair
+from report import Report, arguments, seconds
+
+ROWS, COLUMNS, PRECISION = 1000, 20, 20
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--bits", type=int, default=2048, help="key length")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if not phe.util.HAVE_GMP:
+        raise SystemExit("phe does not find gmpy2; the comparison would flatter us")
+    report = Report(
+        f"Paillier, {options.bits}-bit key, one core; baseline phe {phe.__version__} with gmpy2", options.json
+    )
+    private = generate_keypair(options.bits)
+    encryption(report, private)
+    products(report, private)
+    report.print()
+
+
+def encryption(report: Report, private: PrivateKey) -> None:
+    """Per number: encrypt, decrypt, add, multiply."""
+    ours, theirs, secret = private.public, private.to_phe().public_key, private.to_phe()
+    numbers = np.random.default_rng(0).uniform(-1, 1, 400)
+    some = numbers[:40].tolist()
+
+    def add(name: str, time_ours: float, count: int, time_theirs: float, their_count: int) -> None:
+        report.add(name, 1e6 * time_ours / count, "us", 1e6 * time_theirs / their_count)
+
+    report.add("key", seconds(lambda: generate_keypair(private.public.bits)), "s")
+    table = FixedBase(ours.hn, ours.modulus, ours.bits // 16)
+    report.add("table for encryption, once per key", seconds(lambda: table.random_powers(41), repeats=1), "s")
+    EncryptedArray.encrypt(ours, numbers[:60])
+    mine, yours = EncryptedArray.encrypt(ours, numbers), [theirs.encrypt(number) for number in some]
+    add(
+        "encrypt", seconds(lambda: EncryptedArray.encrypt(ours, numbers)), len(numbers),
+        seconds(lambda: [theirs.encrypt(number) for number in some]), len(some),
+    )  # fmt: skip
+    add(
+        "decrypt", seconds(lambda: mine[:40].decrypt(private)), 40,
+        seconds(lambda: [secret.decrypt(number) for number in yours]), len(some),
+    )  # fmt: skip
+    same = [theirs.encrypt(number, precision=2**-40) for number in some]
+    add("add", seconds(lambda: mine + mine), 400, seconds(lambda: [number + same[0] for number in same]), len(some))
+    add(
+        "multiply by a float (ours: 40 bits, phe: 53)", seconds(lambda: mine * numbers), 400,
+        seconds(lambda: [a * b for a, b in zip(yours, some, strict=True)]), len(some),
+    )  # fmt: skip
+
+
+def products(report: Report, private: PrivateKey) -> None:
+    """A plain matrix times an encrypted vector."""
+    rng = np.random.default_rng(1)
+    key = private.public
+    factors = [int(value) for value in key.random_factors(200)]
+    for rows in (ROWS, 10 * ROWS):
+        # Ciphertexts are recombined rather than made one by one: only their number matters here.
+        r = EncryptedArray.encrypt(key, rng.uniform(-1, 1, 200))[rng.integers(0, 200, rows)]
+        X = rng.uniform(-1, 1, (rows, COLUMNS))
+        fixed = FixedPoint.of(X.T, -PRECISION)
+        ours = seconds(lambda: fixed @ r, 3 if rows == ROWS else 2)  # noqa: B023 - called at once
+        sample = rng.choice(fixed.integers.ravel(), 500).tolist()
+        bases = [gmpy2.mpz(value) for value in random.choices(factors, k=500)]
+
+        def one_power_each() -> gmpy2.mpz:
+            product = gmpy2.mpz(1)
+            for base, exponent in zip(bases, sample, strict=True):  # noqa: B023 - called at once
+                product = product * gmpy2.powmod(base, exponent, key.modulus) % key.modulus
+            return product
+
+        naive = seconds(one_power_each) / 500 * rows * COLUMNS
+        report.add(f"X^T[r], {rows} x {COLUMNS}, {PRECISION} bits", ours, "s", naive)
+    X = rng.uniform(-1, 1, (ROWS, COLUMNS))
+    w = EncryptedArray.encrypt(key, rng.uniform(-1, 1, COLUMNS))
+    fixed = FixedPoint.of(X, -PRECISION)
+    naive = seconds(one_power_each) / 500 * ROWS * COLUMNS
+    report.add(f"X[w], {ROWS} x {COLUMNS}, {PRECISION} bits", seconds(lambda: fixed @ w), "s", naive)
+    r = EncryptedArray.encrypt(key, rng.uniform(-1, 1, 400))
+    report.add("sum, per number", 1e6 * seconds(lambda: r.sum()) / 400, "us")
+    report.add("leave again (randomise), per number", 1e6 * seconds(lambda: (r + 1.0).to_wire()) / 400, "us")
+    wire = r.to_wire()
+    report.add("arrive (check), per number", 1e6 * seconds(lambda: EncryptedArray.from_wire(wire, key)) / 400, "us")
+
+
+if __name__ == "__main__":
+    main()
