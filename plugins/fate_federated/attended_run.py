@@ -7,14 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from fate_federated.errors import AttemptCanceled, AttemptEnded, AttemptFailed
-from fate_federated.status import AttemptState
+from fate_federated.gateway.attendance import Attendance, attempt_ended
 from fate_federated.wire.records import Attempt
-
-if TYPE_CHECKING:
-    from fate_federated.gateway.client import Attendance
 
 T = TypeVar("T")
 
@@ -24,12 +20,6 @@ TICK_SECONDS = 1.0
 @dataclass(frozen=True, slots=True)
 class _Result(Generic[T]):
     value: T
-
-
-def attempt_ended(component: str, number: int, state: AttemptState, detail: str) -> AttemptEnded:
-    """The error that a decision against an attempt becomes at each party; ``detail`` names the party and the cause."""
-    kind = AttemptCanceled if state is AttemptState.CANCELED else AttemptFailed
-    return kind(f"Attempt {number} of {component} {state}: {detail}")
 
 
 def run_attended(work: Callable[[], T], attendance: Attendance, tick: Callable[[], None]) -> T:
@@ -68,4 +58,4 @@ def run_attended(work: Callable[[], T], attendance: Attendance, tick: Callable[[
             return event.value
         if isinstance(event, BaseException):
             raise event
-        raise attempt_ended(event.task.component, event.number, event.state, event.detail)
+        raise attempt_ended(event)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import grpc
 
 
-class FateGatewayHook(GrpcHook):  # type: ignore[misc]
+class FateGatewayHook(GrpcHook):
     """Calls the site's gateway, at the host and port of an Airflow connection of type gRPC.
 
     Raises:

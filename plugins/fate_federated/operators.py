@@ -12,7 +12,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import (
@@ -23,7 +23,6 @@ from airflow.sdk.exceptions import (
     AirflowTaskTimeout,
 )
 
-from fate_federated.attended_run import attempt_ended, run_attended
 from fate_federated.connection import DEFAULT_CONNECTION
 from fate_federated.dsl.pipeline import Node
 from fate_federated.errors import (
@@ -179,12 +178,8 @@ class FederatedTaskOperator(_FederatedOperator):
 
     def rejoin(self, context: Context, event: AttemptEvent) -> dict[str, Any]:
         """Come back from the triggerer: the attempt assembles, or is decided."""
-        if not event["state"]:
-            raise AirflowException(event["detail"])
-        self.log.info("attempt %d of %s is %s", event["attempt"], self.component, event["state"])
-        state = AttemptState(event["state"])
-        if state.decided:
-            return self._end(event["attempt"], state, event["detail"], {})
+        if event["error"]:
+            raise AirflowException(event["error"])
         return self._take_part(context, event["attempt"])
 
     def on_kill(self) -> None:
@@ -224,8 +219,10 @@ class FederatedTaskOperator(_FederatedOperator):
         if attempt is None:
             self._log_waiting(attendance.attempt)
             attempt = attendance.wait_running(max(0.0, self.join_grace_seconds - FIRST_LOOK_SECONDS))
-        if attempt is None:
-            self._defer(attendance, task)
+        while attempt is None:
+            self._park(attendance, task)
+            # Not parked: the last of the others came just now.
+            attempt = attendance.wait_running(self.join_grace_seconds)
         self.log.info("attempt %d of %s started: %s", attempt.number, self.component, ", ".join(self.participants))
         return attempt
 
@@ -235,14 +232,17 @@ class FederatedTaskOperator(_FederatedOperator):
             "%s has no part in %s and follows its outcome: %s", self.party, self.component, ", ".join(self.participants)
         )
         attempt = attendance.wait_decided(self.join_grace_seconds)
-        if attempt is None:
-            self._defer(attendance, task)
-        return self._end(attempt.number, attempt.state, attempt.detail, {})
+        while attempt is None:
+            self._park(attendance, task)
+            attempt = attendance.wait_decided(self.join_grace_seconds)
+        return self._end(attempt, {})
 
-    def _defer(self, attendance: Attendance, task: TaskRef) -> NoReturn:
+    def _park(self, attendance: Attendance, task: TaskRef) -> None:
+        """Go on waiting in the triggerer; comes back only when that is not needed any more."""
         from fate_federated.triggers import AttemptTrigger
 
-        attendance.park()
+        if not attendance.park():
+            return
         trigger = AttemptTrigger(
             job_id=task.job_id,
             component=task.component,
@@ -262,10 +262,10 @@ class FederatedTaskOperator(_FederatedOperator):
             self._tell(attendance, Presence.FAILED, _public(error))
             raise
         attendance.report(Presence.SUCCEEDED)
-        decision = attendance.wait_decided()
-        return self._end(decision.number, decision.state, decision.detail, summary)
+        return self._end(attendance.wait_decided(), summary)
 
     def _run_component(self, client: GatewayClient, attendance: Attendance, attempt: Attempt) -> dict[str, Any]:
+        from fate_federated.attended_run import run_attended
         from fate_federated.task.context import TaskContext
         from fate_federated.task.run import run_task
         from fate_federated.task_store import GatewayOutputStore
@@ -294,13 +294,14 @@ class FederatedTaskOperator(_FederatedOperator):
         tracker.flush()
         return _summary(result, tracker.summary)
 
-    def _end(self, number: int, state: AttemptState, detail: str, summary: dict[str, Any]) -> dict[str, Any]:
+    def _end(self, attempt: Attempt, summary: dict[str, Any]) -> dict[str, Any]:
         """End as the attempt was decided for all."""
-        if state is AttemptState.SUCCESS:
-            self.log.info("attempt %d of %s succeeded at all parties", number, self.component)
-            return {"attempt": number, **summary}
-        with _as_airflow_errors():
-            raise attempt_ended(self.component, number, state, detail)
+        from fate_federated.gateway.attendance import attempt_ended
+
+        if attempt.state is not AttemptState.SUCCESS:
+            raise attempt_ended(attempt)
+        self.log.info("attempt %d of %s succeeded at all parties", attempt.number, self.component)
+        return {"attempt": attempt.number, **summary}
 
     def _tell(self, attendance: Attendance, outcome: Presence, detail: str) -> None:
         """Tell the others why this party stops, and give the word time to arrive."""
@@ -386,7 +387,7 @@ def _ended_by_a_person(context: Context) -> bool:
         states = ti.get_task_states(ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
     except AirflowRuntimeError:
         return False
-    return states.get(ti.run_id, {}).get(ti.task_id) != "running"
+    return bool(states.get(ti.run_id, {}).get(ti.task_id) != "running")
 
 
 def _summary(result: TaskResult, of_component: Mapping[str, Any]) -> dict[str, Any]:

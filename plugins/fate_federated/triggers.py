@@ -23,15 +23,13 @@ LONGEST_PAUSE_SECONDS = 15.0
 
 
 class AttemptEvent(TypedDict):
-    """What the trigger tells the task that it wakes.
+    """What the trigger tells the task that it wakes: the attempt to come back to, or what the gateway refused it with.
 
-    ``state`` is the attempt's: assembling where the task is to join, else the decision. It is empty when the gateway
-    refused to answer; ``detail`` then says why.
+    How the attempt stands the task asks for itself.
     """
 
     attempt: int
-    state: str
-    detail: str
+    error: str
 
 
 class AttemptTrigger(BaseTrigger):
@@ -54,7 +52,7 @@ class AttemptTrigger(BaseTrigger):
         gateway_conn_id: str,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.job_id = job_id
         self.component = component
         self.party = party
@@ -83,9 +81,10 @@ class AttemptTrigger(BaseTrigger):
         try:
             attempt = await self._wait()
         except FateFederatedError as error:
-            yield TriggerEvent(AttemptEvent(attempt=0, state="", detail=str(error)))
-            return
-        yield TriggerEvent(AttemptEvent(attempt=attempt.number, state=attempt.state.value, detail=attempt.detail))
+            event = AttemptEvent(attempt=0, error=str(error))
+        else:
+            event = AttemptEvent(attempt=attempt.number, error="")
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """A person marked or cleared the waiting task: the attempt ends for all. A triggerer's restart ends nothing."""
