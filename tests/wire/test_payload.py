@@ -15,6 +15,8 @@ from fate_federated.errors import MessageRejected
 from fate_federated.pb import payload_pb2 as pb
 from fate_federated.wire.payload import Ciphertexts, GroupElements, Ids, Kind, Payload, decode, encode
 
+unhurried = settings(deadline=None)
+
 DTYPES = ("f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")
 
 
@@ -86,6 +88,7 @@ def assert_same(one: Any, other: Any) -> None:
             assert one == other
 
 
+@unhurried
 @given(value=values())
 def test_what_is_encoded_is_decoded(value: Any) -> None:
     payload = encode(value)
@@ -94,7 +97,7 @@ def test_what_is_encoded_is_decoded(value: Any) -> None:
 
 
 @given(value=values(), data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_changed_message_is_a_message_or_rejected(value: Any, data: st.DataObject) -> None:
     payload = encode(value)
     parts = [bytearray(payload.structure), bytearray(body_of(payload))]
@@ -112,12 +115,14 @@ def test_a_changed_message_is_a_message_or_rejected(value: Any, data: st.DataObj
         decode(bytes(parts[0]), bytes(parts[1]))
 
 
+@unhurried
 @given(structure=st.binary(max_size=64), body=st.binary(max_size=64))
 def test_arbitrary_bytes_are_a_message_or_rejected(structure: bytes, body: bytes) -> None:
     with contextlib.suppress(MessageRejected):
         decode(structure, body)
 
 
+@unhurried
 @given(value=values())
 def test_a_body_that_is_longer_or_shorter_than_announced_is_rejected(value: Any) -> None:
     payload = encode(value)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import StrictFloat, StrictInt, model_validator
+from pydantic import StrictFloat, StrictInt, ValidationInfo, field_validator
 
 from fate_federated.catalog.spec import ComponentParams, ComponentSpec
-from fate_federated.errors import suggest
 from fate_federated.party import Role
 
 METRICS: dict[str, tuple[str, ...]] = {
@@ -45,15 +44,20 @@ class EvaluationParams(ComponentParams):
     @property
     def chosen(self) -> frozenset[str]:
         """The metrics to compute, without aliases."""
-        names = METRICS[self.eval_type] if self.metrics is None else self.metrics
-        return frozenset(ALIASES.get(name.lower(), name.lower()) for name in names)
+        return frozenset(METRICS[self.eval_type] if self.metrics is None else map(_plain, self.metrics))
 
-    @model_validator(mode="after")
-    def _known(self) -> EvaluationParams:
-        known = METRICS[self.eval_type]
-        for name in sorted(self.chosen - set(known)):
-            raise ValueError(f"there is no metric {name!r} for eval_type {self.eval_type}. {suggest(name, known)}")
-        return self
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, value: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        known = METRICS.get(info.data.get("eval_type", ""), ())
+        for name in value or ():
+            if known and _plain(name) not in known:
+                raise ValueError(f"there is no metric {name!r} for eval_type {info.data['eval_type']}")
+        return value
+
+
+def _plain(metric: str) -> str:
+    return ALIASES.get(metric.lower(), metric.lower())
 
 
 EVALUATION = ComponentSpec(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from fate_federated.catalog.discovery import component_names, find_component, load_component
 from fate_federated.catalog.spec import ComponentParams, ComponentSpec
+from fate_federated.dsl.findings import explain
 from fate_federated.dsl.pipeline import EdgeKind, Node
 from fate_federated.errors import DslError, DslProblem, ModelError, suggest
 from fate_federated.party import Party, Role
@@ -88,10 +89,12 @@ def build_params(spec: ComponentSpec, parameters: Mapping[str, Any], pointer: st
     try:
         return spec.params.model_validate(dict(parameters))
     except ValidationError as error:
-        raise DslError([
-            DslProblem("/".join((pointer, *map(str, problem["loc"]))), f"{spec.module}: {problem['msg']}")
-            for problem in error.errors()
-        ]) from error  # fmt: skip
+        raise DslError(
+            [
+                DslProblem("/".join((pointer, *map(str, where))), message, remedy)
+                for where, message, remedy in explain(error, spec.params, dict(parameters))
+            ]
+        ) from error
 
 
 def gather_inputs(node: Node, party: Party, store: OutputStore) -> Inputs:
