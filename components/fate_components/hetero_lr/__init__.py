@@ -1,0 +1,1 @@
+"""HeteroLR: logistic regression over vertically split features."""
