@@ -73,8 +73,8 @@ class DslProblem:
 
     def __str__(self) -> str:
         place = ":".join(part for part in (self.file, str(self.line) if self.line else "") if part)
-        where = " ".join(part for part in (place, self.pointer or "/") if part)
-        return f"{where}: {self.message}. {self.remedy}".strip()
+        where = " ".join(part for part in (place, self.pointer) if part)
+        return f"{where + ': ' if where else ''}{self.message}. {self.remedy}".strip()
 
 
 class DslError(FateFederatedError):
@@ -177,8 +177,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'HeteroLR'?`` when a known word is near, else the list of what there is."""
     import difflib
 
-    names = sorted(known)
-    near = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.7)
+    names = sorted(map(str, known))
+    near = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.65)
     if near:
         return f"Did you mean {near[0]!r}?"
     shown = names if len(names) <= 20 else [*names[:20], "…"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from fate_federated.catalog.spec import ComponentSpec
@@ -17,9 +17,14 @@ GROUP = "fate_federated.components"
 
 
 @cache
+def _points() -> dict[str, EntryPoint]:
+    """All at once: a look into the metadata of every installed package costs some 30 ms."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def component_names() -> frozenset[str]:
     """The modules that a dsl may name, without importing any."""
-    return frozenset(point.name for point in entry_points(group=GROUP))
+    return frozenset(_points())
 
 
 @cache
@@ -29,10 +34,9 @@ def find_component(module: str) -> ComponentSpec | None:
     Raises:
         ConfigError: an installed package's entry point is broken.
     """
-    points = entry_points(group=GROUP, name=module)
-    if not points:
+    point = _points().get(module)
+    if point is None:
         return None
-    point = next(iter(points))
     try:
         spec = point.load()
     except (ImportError, AttributeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -302,8 +302,3 @@ class _Reader:
 def members(value: object) -> Mapping[str, Any]:
     """The members of a value that may be an object; none when it is not."""
     return value if isinstance(value, Mapping) else {}
-
-
-def items(value: object) -> Sequence[Any]:
-    """The items of a value that may be an array; none when it is not."""
-    return value if isinstance(value, list) else ()

@@ -70,7 +70,8 @@ def explain(error: ValidationError, model: type[BaseModel], value: object) -> It
         else:
             said = " or ".join(dict.fromkeys(_lower(detail["msg"]) for detail in details))
             found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
-            yield where, f"{name} {found}: {said}".strip(" :"), ""
+            what = " ".join(part for part in (name, found) if part)
+            yield where, f"{what}: {said}" if what else said, ""
 
 
 def _place(detail: ErrorDetails, value: object) -> Path:

@@ -9,11 +9,11 @@ from typing import Protocol
 from fate_federated.catalog.discovery import component_names
 from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.dsl.components import ComponentText
-from fate_federated.dsl.document import Document, Path, shorten
+from fate_federated.dsl.document import Document, Path, members, shorten
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.parameters import Layers, check_parameters
 from fate_federated.dsl.pipeline import Edge, EdgeKind, Node
-from fate_federated.errors import suggest
+from fate_federated.errors import ConfigError, suggest
 from fate_federated.party import Party
 
 Catalog = Callable[[str], ComponentSpec | None]
@@ -62,9 +62,13 @@ class NodeBuilder:
         return tuple(nodes[name] for name in self._in_order(nodes))
 
     def _find(self, name: str, module: str, catalog: Catalog) -> ComponentSpec | None:
-        spec = catalog(module)
+        path = ("components", name, "module")
+        try:
+            spec = catalog(module)
+        except ConfigError as error:
+            self._findings.error(self._dsl, path, f"{module} is installed and broken: {error}")
+            return None
         if spec is None:
-            path = ("components", name, "module")
             message = f"no component is named {shorten(module)}"
             self._findings.error(self._dsl, path, message, suggest(module, component_names()))
         return spec
@@ -91,12 +95,12 @@ class NodeBuilder:
         )
 
     def _check_roles(self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]) -> None:
-        present = {party.role for party in self._parties}
+        present = set(members(self._conf.value.get("role")))
         missing = sorted(spec.needs - present)
         if missing:
             message = f"{name} ({spec.module}) cannot run without a party in the role {' and '.join(missing)}"
             self._findings.error(self._conf, ("role",), message, f'Add "{missing[0]}": [<party id>].')
-        elif self._parties and not present & spec.roles:
+        elif present and not present & spec.roles:
             message = f"no party takes part in {name}: {spec.module} is for {', '.join(sorted(spec.roles))}"
             self._findings.error(self._conf, ("role",), message, f'Add "{min(spec.roles)}": [<party id>].')
 

@@ -57,8 +57,10 @@ def parse_documents(dsl: Document, conf: Document, *, catalog: Catalog = find_co
         findings.error(conf, (), "a conf is an object", 'Write {"dsl_version": 2, "initiator": …, "role": …}.')
         raise DslError(findings.errors)
     version = _version(conf, findings)
+    errors_before = len(findings.errors)
     parties = read_parties(conf, findings)
-    initiator = read_initiator(conf, parties, findings)
+    all_known = len(findings.errors) == errors_before
+    initiator = read_initiator(conf, parties if all_known else None, findings)
     options = read_airflow(conf, findings)
     if version == 1:
         first = ConfV1(conf, parties, components, findings)
@@ -69,7 +71,7 @@ def parse_documents(dsl: Document, conf: Document, *, catalog: Catalog = find_co
         settings = ConfV2(conf, parties, components, findings)
         nodes = NodeBuilder(dsl, conf, settings, components, parties, catalog, findings).build()
     if findings.errors or initiator is None:
-        raise DslError(findings.errors)
+        raise DslError(_in_reading_order(findings.errors, dsl))
     return Pipeline(
         dsl_version=version,
         initiator=initiator,
@@ -77,8 +79,12 @@ def parse_documents(dsl: Document, conf: Document, *, catalog: Catalog = find_co
         nodes=nodes,
         job_parameters=settings.job_parameters,
         airflow=options,
-        warnings=tuple(findings.warnings),
+        warnings=tuple(_in_reading_order(findings.warnings, dsl)),
     )
+
+
+def _in_reading_order(problems: list[DslProblem], dsl: Document) -> list[DslProblem]:
+    return sorted(problems, key=lambda problem: (problem.file != dsl.file, problem.line))
 
 
 def _version(conf: Document, findings: Findings) -> int:

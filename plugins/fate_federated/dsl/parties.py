@@ -47,8 +47,8 @@ def read_parties(conf: Document, findings: Findings) -> tuple[Party, ...]:
     return tuple(parties)
 
 
-def read_initiator(conf: Document, parties: tuple[Party, ...], findings: Findings) -> Party | None:
-    """The party that starts the job: one of those that take part."""
+def read_initiator(conf: Document, parties: tuple[Party, ...] | None, findings: Findings) -> Party | None:
+    """The party that starts the job: one of those that take part, where it is known who does."""
     text = findings.check(InitiatorText, conf, ("initiator",), conf.value.get("initiator", {}))
     if text is None:
         return None
@@ -57,7 +57,7 @@ def read_initiator(conf: Document, parties: tuple[Party, ...], findings: Finding
         findings.error(conf, ("initiator", "role"), message, suggest(text.role, list(Role)))
         return None
     initiator = _party(Role(text.role), text.party_id, conf, ("initiator", "party_id"), findings)
-    if initiator is not None and parties and initiator not in parties:
+    if initiator is not None and parties is not None and initiator not in parties:
         remedy = f"Add it under /role/{text.role}, or name one of: {', '.join(map(str, parties))}."
         findings.error(conf, ("initiator",), f"the initiator {initiator} takes no part in the job", remedy)
         return None

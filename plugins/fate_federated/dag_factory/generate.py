@@ -1,0 +1,146 @@
+"""The Python files that Airflow parses: one small file for each job of a site, beside copies of the job's JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from fate_federated.dsl.document import MAX_TEXT_BYTES
+from fate_federated.dsl.job_files import (
+    COMBINED_SUFFIX,
+    CONF_SUFFIX,
+    DSL_SUFFIX,
+    FoundJobs,
+    JobPaths,
+    find_jobs,
+    job_digest,
+    load_job,
+)
+from fate_federated.errors import DslError, DslProblem
+from fate_federated.settings import SiteSettings
+
+# Airflow looks into a file only when it holds the words "airflow" and "dag".
+_JOB = '''\
+"""The job {name} as an Airflow DAG of each of its parties that this site hosts.
+
+Generated from the files named below, of content {digest}. Edit those, not this one.
+"""
+
+from fate_federated.dag_factory.job_file import job_dags
+
+globals().update(
+    job_dags(
+        __file__,
+        name={name!r},
+        copies={copies!r},
+        files={files!r},
+        parties={parties!r},
+        paused={paused!r},
+    )
+)
+'''
+
+_BROKEN = '''\
+"""Says in Airflow why a file makes no DAG."""
+
+from fate_federated.dag_factory.job_file import broken_job
+
+broken_job(
+    file={file!r},
+    message={message!r},
+    remedy={remedy!r},
+)
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class SiteJobs:
+    """The jobs that are on a site's disk: those dropped there and those received from other sites' initiators."""
+
+    site: SiteSettings
+    dropped: FoundJobs
+    received: FoundJobs
+
+    @classmethod
+    def find(cls, site: SiteSettings) -> SiteJobs:
+        """Look into the site's folders, without reading a file."""
+        return cls(site, find_jobs(site.path(site.airflow.dags_folder)), find_jobs(site.received_jobs))
+
+    def changes(self) -> tuple[dict[Path, tuple[int, int, int]], float]:
+        """By file, what differs once it is written again; and the time of the latest write, in seconds since 1970."""
+        changes: dict[Path, tuple[int, int, int]] = {}
+        latest = 0.0
+        for job in (*self.dropped.jobs, *self.received.jobs):
+            for path in job.paths:
+                try:
+                    status = path.stat()
+                except OSError:  # read_job says what is wrong with it
+                    continue
+                changes[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+                latest = max(latest, status.st_mtime, status.st_ctime)
+        return changes, latest
+
+    def generate(self) -> dict[str, bytes]:
+        """Name and content of every generated file. Equal jobs make equal files."""
+        files: dict[str, bytes] = {}
+        dropped = {job.name: job for job in self.dropped.jobs}
+        for job in self.dropped.jobs:
+            files.update(self._job(job, paused=False))
+        for job in self.received.jobs:
+            if job.name not in dropped:
+                files.update(self._job(job, paused=self.site.policy.consent == "ask"))
+            elif not _same(job, dropped[job.name]):
+                # The job that was dropped here stays: another organisation cannot put its own in that one's place.
+                message = f"another job of the name {job.name} was received here: {dropped[job.name].dsl} differs"
+                files.update([_broken(DslProblem("", message, "Rename one of them.", str(job.dsl)))])
+        files.update(map(_broken, (*self.dropped.problems, *self.received.problems)))
+        return files
+
+    def _job(self, job: JobPaths, *, paused: bool) -> Iterator[tuple[str, bytes]]:
+        names = [job.name + (DSL_SUFFIX if job.dsl != job.conf else COMBINED_SUFFIX)]
+        if job.dsl != job.conf:
+            names.append(job.name + CONF_SUFFIX)
+        copies: dict[str, bytes] = {}
+        for name, path in zip(names, job.paths, strict=True):
+            try:
+                copies[name] = _content(path)
+            except DslError as error:
+                yield from map(_broken, error.problems)
+                return
+        yield from copies.items()
+        text = _JOB.format(
+            name=job.name,
+            digest=sha256(b"\0".join(copies.values())).hexdigest()[:12],
+            copies=tuple(names),
+            files=tuple(map(str, job.paths)),
+            parties=self.site.parties,
+            paused=paused,
+        )
+        yield f"{job.name}.py", text.encode()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise DslError([DslProblem("", f"the file has more than {MAX_TEXT_BYTES >> 20} MiB", "", str(path))])
+        return path.read_bytes()
+    except OSError as error:
+        raise DslError([DslProblem("", f"it cannot be read: {error.strerror}", "", str(path))]) from error
+
+
+def _broken(problem: DslProblem) -> tuple[str, bytes]:
+    """A file of its own for a problem, with a name in which the user's file can be recognised."""
+    text = _BROKEN.format(file=problem.file, message=problem.message, remedy=problem.remedy)
+    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(problem.file).name)[-100:].lstrip(".")
+    return f"{recognisable}.{sha256(text.encode()).hexdigest()[:8]}.py", text.encode()
+
+
+def _same(job: JobPaths, other: JobPaths) -> bool:
+    try:
+        first, second = load_job(job.dsl, job.conf), load_job(other.dsl, other.conf)
+    except DslError:
+        return False
+    return job_digest(first.dsl_text, first.conf_text) == job_digest(second.dsl_text, second.conf_text)
