@@ -18,9 +18,9 @@ from fate_federated.errors import DslError
 SAME_FIXTURES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 words = st.sampled_from(
-    ["components", "module", "input", "output", "data", "model", "role", "guest", "host", "0", "all", "0|1", "common"]
-    + ["initiator", "party_id", "dsl_version", "component_parameters", "role_parameters", "args", "reader_0", "Reader"]
-    + ["job_parameters", "airflow", "HeteroLR", "hetero_lr_0", "hetero_lr_0.data", "args.x", "table", "reader_0.data"]
+    "components module input output data model role guest host 0 all 0|1 common initiator party_id dsl_version "
+    "component_parameters role_parameters job_parameters args reader_0 Reader airflow HeteroLR hetero_lr_0 "
+    "hetero_lr_0.data args.x table reader_0.data".split()
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 3) | st.floats(allow_nan=False) | words | st.text(max_size=4),
@@ -32,14 +32,15 @@ values = st.recursive(
 def outcome(dsl_text: str, conf_text: str) -> Pipeline | DslError:
     try:
         return parse_job(dsl_text, conf_text, dsl_file="a_dsl.json", conf_file="a_conf.json", catalog=SPECS.get)
-    except DslError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.file in ("a_dsl.json", "a_conf.json")
-            assert problem.line >= 1
-            assert problem.message
-            assert len(str(problem)) < 20_000
-        return error
+    except DslError as caught:
+        error = caught
+    assert error.problems
+    for problem in error.problems:
+        assert problem.file in ("a_dsl.json", "a_conf.json")
+        assert problem.line >= 1
+        assert problem.message
+        assert len(str(problem)) < 20_000
+    return error
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
