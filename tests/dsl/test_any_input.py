@@ -17,11 +17,12 @@ from fate_federated.errors import DslError
 
 SAME_FIXTURES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
-words = st.sampled_from(
-    "components module input output data model role guest host 0 all 0|1 common initiator party_id dsl_version "
-    "component_parameters role_parameters job_parameters args reader_0 Reader airflow HeteroLR hetero_lr_0 "
-    "hetero_lr_0.data args.x table reader_0.data".split()
-)
+WORDS = """
+components module input output data model role guest host 0 all 0|1 common initiator party_id dsl_version args Reader
+component_parameters role_parameters job_parameters reader_0 airflow HeteroLR hetero_lr_0 hetero_lr_0.data args.x table
+reader_0.data
+"""
+words = st.sampled_from(WORDS.split())
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 3) | st.floats(allow_nan=False) | words | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=4), inner, max_size=4),

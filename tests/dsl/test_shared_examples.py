@@ -33,6 +33,7 @@ NOT_HONOURED = {
     "run_preprocess": "preprocessing",
     "sync_cardinality": "cardinality",
     "with_encode": "ids in clear",
+    "eval_type": "several classes",
 }
 """Parameters by which FATE's examples ask for what these components do not do."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -68,7 +69,7 @@ def explain(error: ValidationError, model: type[BaseModel], value: object) -> It
         elif first["type"] == "missing":
             yield where, f"{name} is missing", ""
         else:
-            said = " or ".join(dict.fromkeys(_lower(detail["msg"]) for detail in details))
+            said = " or ".join(dict.fromkeys(_plain(detail["msg"]) for detail in details))
             found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
             what = " ".join(part for part in (name, found) if part)
             yield where, f"{what}: {said}" if what else said, ""
@@ -87,7 +88,12 @@ def _place(detail: ErrorDetails, value: object) -> Path:
     return tuple(place)
 
 
-def _lower(message: str) -> str:
+_AS_JSON = {"None": "null", "True": "true", "False": "false"}
+
+
+def _plain(message: str) -> str:
+    """pydantic's words in the middle of a sentence, with JSON's names of values."""
+    message = re.sub(r"\b(None|True|False)\b", lambda match: _AS_JSON[match[0]], message)
     message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
 
