@@ -1,0 +1,154 @@
+"""The DAG of one party."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+from dropped_jobs import demo
+
+from fate_federated.dag_factory.job_dag import MAX_ACTIVE_RUNS, build_dag
+from fate_federated.dsl.job_files import job_digest
+from fate_federated.dsl.parse import parse_job
+from fate_federated.errors import DslError
+from fate_federated.operators import FederatedTaskOperator
+from fate_federated.party import Party
+
+GUEST, HOST, ARBITER = map(Party.parse, ("guest-9999", "host-10000", "arbiter-10000"))
+
+
+def build(party: Party, dialect: int = 2, *, paused: bool = False, **conf_extra: Any) -> DAG:
+    dsl, conf = demo(dialect)
+    dsl_text, conf_text = json.dumps(dsl), json.dumps(conf | conf_extra)
+    pipeline = parse_job(dsl_text, conf_text)
+    return build_dag(pipeline, name="credit", party=party, dsl_text=dsl_text, conf_text=conf_text, paused=paused)
+
+
+def graph(dag: DAG) -> dict[str, set[str]]:
+    return {task.task_id: set(task.downstream_task_ids) for task in dag.tasks}
+
+
+@pytest.mark.parametrize("dialect", [1, 2])
+def test_every_party_has_the_same_tasks_in_the_same_graph(dialect: int) -> None:
+    guest, host, arbiter = (build(party, dialect) for party in (GUEST, HOST, ARBITER))
+    assert (guest.dag_id, arbiter.dag_id) == ("credit.guest-9999", "credit.arbiter-10000")
+    assert graph(guest) == graph(host) == graph(arbiter)
+    first = "reader_0" if dialect == 2 else "reader_train_data"
+    assert graph(guest)["start_job"] == {first, "finish_job"}
+    assert graph(guest)["evaluation_0"] == {"finish_job"}
+    assert [task.task_id for task in guest.topological_sort()][-1] == "finish_job"
+
+
+def test_several_branches_start_after_the_start_and_end_before_the_end() -> None:
+    dsl, conf = demo()
+    dsl["components"]["reader_1"] = {"module": "Reader", "output": {"data": ["data"]}}
+    for of_role in conf["component_parameters"]["role"].values():
+        of_role["0"]["reader_1"] = of_role["0"]["reader_0"]
+    texts = json.dumps(dsl), json.dumps(conf)
+    dag = build_dag(parse_job(*texts), name="x", party=GUEST, dsl_text=texts[0], conf_text=texts[1])
+    assert graph(dag)["start_job"] == {"reader_0", "reader_1", "finish_job"}
+    assert dag.get_task("finish_job").upstream_task_ids == {"start_job", "reader_1", "evaluation_0"}
+
+
+def test_the_end_is_a_teardown_of_the_start() -> None:
+    dag = build(HOST)
+    assert dag.get_task("start_job").is_setup
+    assert dag.get_task("finish_job").is_teardown
+    assert not any(task.is_setup or task.is_teardown for task in dag.tasks if isinstance(task, FederatedTaskOperator))
+
+
+def test_each_task_knows_its_party() -> None:
+    dag = build(HOST)
+    lr = dag.get_task("hetero_lr_0")
+    assert isinstance(lr, FederatedTaskOperator)
+    assert (lr.party, lr.node.name) == (HOST, "hetero_lr_0")
+    assert dag.get_task("start_job").job_name == "credit"
+
+
+def test_only_the_initiator_follows_the_schedule() -> None:
+    airflow = {"schedule": "0 3 * * *"}
+    assert build(GUEST, airflow=airflow).timetable.can_be_scheduled
+    assert not build(HOST, airflow=airflow).timetable.can_be_scheduled
+    assert build(GUEST, airflow=airflow).max_active_runs == MAX_ACTIVE_RUNS
+    assert build(GUEST, airflow={"schedule": "@continuous"}).max_active_runs == 1
+
+
+@pytest.mark.parametrize("schedule", ["every day", "", "99 * * * *", "@dayly"])
+def test_a_schedule_that_is_none_is_located(schedule: str) -> None:
+    with pytest.raises(DslError) as caught:
+        build(GUEST, airflow={"schedule": schedule})
+    assert caught.value.problems[0].pointer == "/airflow/schedule"
+
+
+def test_airflow_s_own_options_come_from_the_airflow_block() -> None:
+    options = {
+        "tags": ["credit"],
+        "params": {"region": "north"},
+        "retries": 2,
+        "retry_delay_seconds": 30,
+        "pool": "small",
+        "executor_config": {"KubernetesExecutor": {"request_memory": "2Gi"}},
+    }
+    dag = build(GUEST, airflow=options)
+    assert dag.tags == {"fate", "guest", "initiator guest-9999", "credit"}
+    assert dag.params["region"] == "north"
+    for task in dag.tasks:
+        assert (task.retries, task.retry_delay, task.pool) == (2, timedelta(seconds=30), "small")
+        assert task.executor_config == options["executor_config"]
+
+
+def test_a_timeout_limits_each_component() -> None:
+    dag = build(GUEST, job_parameters={"common": {"timeout": 90}})
+    assert dag.get_task("hetero_lr_0").execution_timeout == timedelta(seconds=90)
+    assert dag.get_task("finish_job").execution_timeout is None
+    assert build(GUEST).get_task("hetero_lr_0").execution_timeout is None
+
+
+def test_a_run_keeps_its_version_and_a_dag_waits_for_consent_when_asked_to() -> None:
+    assert build(HOST, paused=True).is_paused_upon_creation is True
+    dag = build(GUEST)
+    assert dag.is_paused_upon_creation is False
+    assert dag.rerun_with_latest_version is False
+    assert dag.catchup is False
+
+
+def test_the_description_tells_the_version_of_the_job_alike_at_all_parties() -> None:
+    dsl, conf = demo()
+    digest = job_digest(json.dumps(dsl), json.dumps(conf))
+    assert {build(party).description for party in (GUEST, HOST, ARBITER)} == {
+        f"6 components at guest-9999, host-10000, arbiter-10000, started by guest-9999; dsl {digest}"
+    }
+
+
+def test_the_documentation_shows_parties_parameters_files_and_warnings() -> None:
+    doc = build(HOST, extra="```\n# not a heading").doc_md
+    assert doc is not None
+    assert "| host | 10000 |" in doc
+    assert '"learning_rate": 0.5' in doc
+    assert '"breast_cancer_host"' in doc
+    dsl, conf = demo()
+    assert json.dumps(dsl) in doc
+    assert '"extra" means nothing here' in doc
+    # The conf has a fence in it: the block around it is longer.
+    assert f"````json\n{json.dumps(conf | {'extra': chr(96) * 3 + chr(10) + '# not a heading'})}\n````" in doc
+
+
+def test_a_large_file_is_shown_in_part() -> None:
+    dag = build(GUEST, provider="x" * 200_000)
+    assert len(dag.doc_md or "") < 120_000
+    assert "more characters" in (dag.doc_md or "")
+
+
+@pytest.mark.parametrize("dialect", [1, 2])
+def test_a_dag_survives_airflow_s_serialization(dialect: int) -> None:
+    options = {"schedule": "@daily", "params": {"a": 1}}
+    dag = build(GUEST, dialect, airflow=options)
+    text = json.dumps(DagSerialization.to_dict(dag), sort_keys=True)
+    restored = DagSerialization.from_dict(json.loads(text))
+    assert {task.task_id: set(task.downstream_task_ids) for task in restored.tasks} == graph(dag)
+    # Airflow makes a version of a DAG whenever this text differs.
+    assert json.dumps(DagSerialization.to_dict(build(GUEST, dialect, airflow=options)), sort_keys=True) == text
