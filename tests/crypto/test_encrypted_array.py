@@ -261,8 +261,10 @@ def test_the_bound_holds(private: PrivateKey, values: list[int]) -> None:
 def test_too_large_for_a_message(private: PrivateKey) -> None:
     encrypted = EncryptedArray.encrypt(private.public, FixedPoint(np.array([2**200], dtype=object), 0))
     assert encrypted.to_wire().shape == (1,)
-    with pytest.raises(CryptoError, match="message"):
+    with pytest.raises(CryptoError, match="256"):
         (encrypted * (2**60 - 1)).to_wire()
+    with pytest.raises(CryptoError, match="100"):
+        encrypted.to_wire(100)
 
 
 # Masks

@@ -193,14 +193,20 @@ class EncryptedArray:
 
     # To other parties
 
-    def to_wire(self) -> Ciphertexts:
+    def to_wire(self, bits: int | None = None) -> Ciphertexts:
         """For another party, which may not even tell whether two messages hold the same number.
 
+        Args:
+            bits: what the receiver relies on: no integer has a magnitude above 2**bits. None: half of the key's.
+
         Raises:
-            CryptoError: a plaintext might need more than half of the key's bits, which a receiver relies on.
+            CryptoError: one might.
         """
-        if self.bound is not None and self.bound > _wire_bound(self.key):
-            raise CryptoError(f"A plaintext might need {self.bound.bit_length()} bits, more than a message may hold.")
+        if self.bound is not None and self.bound > _wire_bound(self.key, bits):
+            raise CryptoError(
+                f"A plaintext might need {self.bound.bit_length()} bits where the receiver expects at most "
+                f"{_wire_bound(self.key, bits).bit_length() - 1}."
+            )
         values = self._values.ravel().tolist()
         if not self._fresh:
             factors = self.key.random_factors(len(values))
@@ -210,10 +216,11 @@ class EncryptedArray:
         return Ciphertexts(self.key.fingerprint, self.exponent, width, self.shape, pack(values, width))
 
     @classmethod
-    def from_wire(cls, value: Any, key: PublicKey, *, masked: bool = False) -> EncryptedArray:
+    def from_wire(cls, value: Any, key: PublicKey, bits: int | None = None, *, masked: bool = False) -> EncryptedArray:
         """What another party sent.
 
         Args:
+            bits: as the sender gave to :meth:`to_wire`.
             masked: the plaintexts are hidden by a mask.
 
         Raises:
@@ -230,7 +237,7 @@ class EncryptedArray:
         values = unpack(value.data, value.width_bytes)
         if not all(0 < number < key.modulus for number in values) or gmpy2.gcd(product(values, key.n), key.n) != 1:
             raise CryptoError("A message holds numbers that are no ciphertexts under the key.")
-        bound = None if masked else _wire_bound(key)
+        bound = None if masked else _wire_bound(key, bits)
         return cls(key, as_residues(values, value.shape), value.exponent, bound)
 
     # Within
@@ -301,8 +308,8 @@ def residues_from_wire(value: Any, key: PublicKey) -> Residues:
     return as_residues(unpack(value.tobytes(), width), value.shape[:-1])
 
 
-def _wire_bound(key: PublicKey) -> int:
-    return 1 << (key.bits // 2)
+def _wire_bound(key: PublicKey, bits: int | None) -> int:
+    return 1 << (key.bits // 2 if bits is None else bits)
 
 
 def _fixed(values: Plain, exponent: int = DEFAULT_EXPONENT) -> FixedPoint:

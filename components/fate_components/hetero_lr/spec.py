@@ -63,8 +63,8 @@ class EncryptedModeParams(_Part):
 class SqnParams(_Part):
     """Of the optimizer sqn, which is not available: they have no effect."""
 
-    update_interval_L: int = 3
-    memory_M: int = 5
+    update_interval_L: int = 3  # noqa: N815 - as FATE writes it
+    memory_M: int = 5  # noqa: N815 - as FATE writes it
     sample_size: int = 5000
     random_seed: int | None = None
 
@@ -161,7 +161,7 @@ class HeteroLRParams(ComponentParams):
     multi_class: Literal["ovr"] = "ovr"
     validation_freqs: Literal[None] = None
     early_stopping_rounds: Literal[None] = None
-    metrics: list[str] | None = ["auc", "ks"]
+    metrics: list[str] | None = Field(["auc", "ks"])
     """What validation_freqs would compute: no effect."""
     use_first_metric_only: bool = False
     """How early_stopping_rounds would use metrics: no effect."""
