@@ -1,0 +1,93 @@
+"""Tables of a site: from a CSV file into its storage and catalogue, and out again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import fsspec
+
+from fate_federated.errors import DataError, TableNotFound
+from fate_federated.site.csv_table import Progress, csv_to_parquet
+from fate_federated.site.upload_conf import UploadOrder
+from fate_federated.wire.records import Column, TableRecord
+
+if TYPE_CHECKING:
+    from fate_federated.gateway.client import GatewayClient
+
+
+def upload(order: UploadOrder, storage_url: str, gateway: GatewayClient, report: Progress | None = None) -> TableRecord:
+    """Make a table of a CSV file. It is there with all its rows, or not at all.
+
+    The Parquet file has a name that nobody knows until the catalogue does, so a replaced table can be read to the end.
+
+    Raises:
+        DataError: the file cannot be taken (by line and column), or there is such a table and it is not replaced.
+    """
+    existing = _existing(gateway, order.namespace, order.name)
+    if existing is not None and not order.replace:
+        raise DataError(
+            f"There is a table {order.namespace}.{order.name} already, with {existing.rows} rows. "
+            "Replace it with --replace, or choose another name."
+        )
+    folder = "/".join((storage_url.rstrip("/"), "tables", quote(order.namespace, safe="")))
+    location = f"{folder}/{quote(order.name, safe='')}-{uuid.uuid4().hex}.parquet"
+    with _removed_on_failure(location) as (filesystem, path):
+        written = csv_to_parquet(order.file, lambda: filesystem.open(path, "wb"), order.form, report)
+        record = gateway.put_table(
+            TableRecord(
+                namespace=order.namespace,
+                name=order.name,
+                location=location,
+                rows=written.rows,
+                id_column=written.id_column,
+                columns=tuple(
+                    Column(field.name, str(field.type)) for field in written.schema if field.name != written.id_column
+                ),
+                bytes=int(filesystem.size(path)),
+            ),
+            replace=order.replace,
+        )
+    if existing is not None:
+        remove_file(existing.location)
+    return record
+
+
+def delete(gateway: GatewayClient, namespace: str, name: str) -> TableRecord:
+    """Take a table out of the catalogue and remove its file.
+
+    Raises:
+        TableNotFound: there is none.
+    """
+    record = gateway.delete_table(namespace, name)
+    remove_file(record.location)
+    return record
+
+
+def remove_file(location: str) -> None:
+    """Remove a table's file; one that is gone already is no error."""
+    filesystem, path = fsspec.url_to_fs(location)
+    if filesystem.exists(path):
+        filesystem.rm_file(path)
+
+
+def _existing(gateway: GatewayClient, namespace: str, name: str) -> TableRecord | None:
+    try:
+        return gateway.get_table(namespace, name)
+    except TableNotFound:
+        return None
+
+
+@contextmanager
+def _removed_on_failure(location: str) -> Iterator[tuple[Any, str]]:
+    filesystem, path = fsspec.url_to_fs(location)
+    filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+    try:
+        yield filesystem, path
+    except BaseException:
+        if filesystem.exists(path):
+            filesystem.rm_file(path)
+        raise
