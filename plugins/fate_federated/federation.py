@@ -32,7 +32,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fate_federated.catalog.spec import ComponentSpec
-from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.dsl.pipeline import Node, Pipeline
 from fate_federated.errors import TableNotFound
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs, Outputs, TableReader
@@ -224,14 +224,11 @@ class Federation:
         Raises:
             what the first component to fail raised first, with a note that names component and party.
         """
-        stores = {party: MemoryStore(MemoryTables(tables.get(party, {}), party)) for party in self.parties}
+        stores = {party: MemoryStore(MemoryTables(tables.get(party, {}), party)) for party in pipeline.parties}
         results: dict[str, dict[Party, PartyResult]] = {}
         for node in pipeline.nodes:
-
-            def part(party: Party, node: Any = node) -> Part:
-                return lambda ctx: run_task(node, node.parameters.get(party, {}), ctx, stores[party])
-
-            results[node.name] = _results(self._attempt(node.name, {party: part(party) for party in node.participants}))
+            parts = {party: _task(node, stores[party]) for party in node.participants}
+            results[node.name] = _results(self._attempt(node.name, parts))
         return results
 
     def _attempt(self, name: str, parts: Mapping[Party, Part]) -> dict[Party, PartyResult | Exception]:
@@ -269,6 +266,10 @@ class Federation:
             hub.fail(next(iter(parts)), "interrupted")
             raise
         return outcomes
+
+
+def _task(node: Node, store: MemoryStore) -> Part:
+    return lambda ctx: run_task(node, node.parameters.get(ctx.party, {}), ctx, store)
 
 
 def _results(outcomes: Mapping[Party, PartyResult | Exception]) -> dict[Party, PartyResult]:

@@ -43,11 +43,18 @@ class DataIoParams(ComponentParams):
     label_type: DataType = "int"
     need_run: bool = True
 
-    @field_validator("input_format", "output_format", mode="before")
+    @field_validator("input_format", mode="before")
     @classmethod
-    def _dense(cls, value: Any) -> Any:
-        if value in ("sparse", "tag", "svmlight"):
-            raise ValueError(f"{value} is not supported: upload the rows as one column per feature and use dense")
+    def _one_column_per_feature(cls, value: Any) -> Any:
+        if value in ("sparse", "svmlight", "tag"):
+            raise ValueError(f"{value} is not supported: upload the rows with one column per feature and use dense")
+        return value
+
+    @field_validator("output_format", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        if value == "sparse":
+            raise ValueError("sparse is not supported: features are columns here. Leave output_format out")
         return value
 
 
