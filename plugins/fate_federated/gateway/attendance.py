@@ -117,13 +117,13 @@ class Attendance:
             self._parking = True
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._parked or self._error is not None or self._begun(self._attempt),
+                lambda: self._parked or self._error is not None or self._too_late_to_park(),
                 timeout=PARK_SECONDS,
             )
             self._checked()
             if not self._parked:
                 self._parking = False
-                if not self._begun(self._attempt):
+                if not self._too_late_to_park():
                     raise GatewayUnavailable(self._address, "no answer to a task that parks")
             return self._parked
 
@@ -175,9 +175,9 @@ class Attendance:
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=1.0)
 
-    @staticmethod
-    def _begun(attempt: Attempt | None) -> bool:
-        return attempt is not None and (attempt.decided or attempt.state is AttemptState.RUNNING)
+    def _too_late_to_park(self) -> bool:
+        running = self._attempt is not None and self._attempt.state is AttemptState.RUNNING
+        return self._decided() or (running and self._join.participates)
 
     def _decided(self) -> bool:
         return self._attempt is not None and self._attempt.decided

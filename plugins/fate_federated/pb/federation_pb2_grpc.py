@@ -49,7 +49,7 @@ class FederationStub:
         self.ReportJob = channel.unary_unary(
                 '/fate_federated.v1.Federation/ReportJob',
                 request_serializer=fate__federated_dot_pb_dot_federation__pb2.JobStatusUpdate.SerializeToString,
-                response_deserializer=fate__federated_dot_pb_dot_federation__pb2.Acknowledged.FromString,
+                response_deserializer=fate__federated_dot_pb_dot_federation__pb2.JobVerdict.FromString,
                 _registered_method=True)
         self.UpdatePresence = channel.unary_unary(
                 '/fate_federated.v1.Federation/UpdatePresence',
@@ -90,7 +90,7 @@ class FederationServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportJob(self, request, context):
-        """From a party to the coordinator: how its run of the job ended.
+        """From a party to the coordinator: how its run of the job ended. Answers how the job stands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +138,7 @@ def add_FederationServicer_to_server(servicer, server):
             'ReportJob': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportJob,
                     request_deserializer=fate__federated_dot_pb_dot_federation__pb2.JobStatusUpdate.FromString,
-                    response_serializer=fate__federated_dot_pb_dot_federation__pb2.Acknowledged.SerializeToString,
+                    response_serializer=fate__federated_dot_pb_dot_federation__pb2.JobVerdict.SerializeToString,
             ),
             'UpdatePresence': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdatePresence,
@@ -241,7 +241,7 @@ class Federation:
             target,
             '/fate_federated.v1.Federation/ReportJob',
             fate__federated_dot_pb_dot_federation__pb2.JobStatusUpdate.SerializeToString,
-            fate__federated_dot_pb_dot_federation__pb2.Acknowledged.FromString,
+            fate__federated_dot_pb_dot_federation__pb2.JobVerdict.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,8 +36,8 @@ class FederationStub:
     CreateJob: _grpc.UnaryUnaryMultiCallable[_federation_pb2.CreateJobRequest, _federation_pb2.Acknowledged]
     EndJob: _grpc.UnaryUnaryMultiCallable[_federation_pb2.EndJobRequest, _federation_pb2.Acknowledged]
     """From the coordinator: the job is over everywhere. From a party: asks for that."""
-    ReportJob: _grpc.UnaryUnaryMultiCallable[_federation_pb2.JobStatusUpdate, _federation_pb2.Acknowledged]
-    """From a party to the coordinator: how its run of the job ended."""
+    ReportJob: _grpc.UnaryUnaryMultiCallable[_federation_pb2.JobStatusUpdate, _federation_pb2.JobVerdict]
+    """From a party to the coordinator: how its run of the job ended. Answers how the job stands."""
     UpdatePresence: _grpc.UnaryUnaryMultiCallable[_federation_pb2.PresenceUpdate, _attempts_pb2.Attempt]
     """From a party to the coordinator; answers with the attempt as it stands now."""
     PublishAttempt: _grpc.UnaryUnaryMultiCallable[_attempts_pb2.Attempt, _federation_pb2.Acknowledged]
@@ -51,8 +51,8 @@ class FederationAsyncStub(FederationStub):
     CreateJob: _aio.UnaryUnaryMultiCallable[_federation_pb2.CreateJobRequest, _federation_pb2.Acknowledged]  # type: ignore[assignment]
     EndJob: _aio.UnaryUnaryMultiCallable[_federation_pb2.EndJobRequest, _federation_pb2.Acknowledged]  # type: ignore[assignment]
     """From the coordinator: the job is over everywhere. From a party: asks for that."""
-    ReportJob: _aio.UnaryUnaryMultiCallable[_federation_pb2.JobStatusUpdate, _federation_pb2.Acknowledged]  # type: ignore[assignment]
-    """From a party to the coordinator: how its run of the job ended."""
+    ReportJob: _aio.UnaryUnaryMultiCallable[_federation_pb2.JobStatusUpdate, _federation_pb2.JobVerdict]  # type: ignore[assignment]
+    """From a party to the coordinator: how its run of the job ended. Answers how the job stands."""
     UpdatePresence: _aio.UnaryUnaryMultiCallable[_federation_pb2.PresenceUpdate, _attempts_pb2.Attempt]  # type: ignore[assignment]
     """From a party to the coordinator; answers with the attempt as it stands now."""
     PublishAttempt: _aio.UnaryUnaryMultiCallable[_attempts_pb2.Attempt, _federation_pb2.Acknowledged]  # type: ignore[assignment]
@@ -81,8 +81,8 @@ class FederationServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _federation_pb2.JobStatusUpdate,
         context: _ServicerContext,
-    ) -> _typing.Union[_federation_pb2.Acknowledged, _abc.Awaitable[_federation_pb2.Acknowledged]]:
-        """From a party to the coordinator: how its run of the job ended."""
+    ) -> _typing.Union[_federation_pb2.JobVerdict, _abc.Awaitable[_federation_pb2.JobVerdict]]:
+        """From a party to the coordinator: how its run of the job ended. Answers how the job stands."""
 
     @_abc_1.abstractmethod
     def UpdatePresence(

@@ -34,6 +34,8 @@ from fate_federated.wire.records import (
     JobFiles,
     JobOrder,
     JobParty,
+    JobReport,
+    JobVerdict,
     Metric,
     Output,
     PartyPresence,
@@ -72,7 +74,19 @@ def _object(text: str, what: str) -> dict[str, Any]:
 def _text(text: str, what: str, longest: int) -> str:
     if not 1 <= len(text) <= longest:
         raise MessageRejected(f"The {what} has {len(text)} characters; it may have 1 to {longest}.")
+    if not text.isprintable():
+        raise MessageRejected(f"The {what} holds a character that cannot be printed.")
     return text
+
+
+def detail_in(text: str) -> str:
+    """A reason that another party gave: cut, and without characters that would disturb a log or a database."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text[:MAX_DETAIL])
+
+
+def instance_in(text: str) -> str:
+    """What names a task instance and its try."""
+    return _text(text, "instance", 512)
 
 
 def job_status_in(text: str) -> JobStatus:
@@ -182,7 +196,7 @@ def presence_out(presence: PartyPresence) -> attempts_pb2.PartyPresence:
 
 def presence_in(message: attempts_pb2.PartyPresence) -> PartyPresence:
     return PartyPresence(
-        party_in(message.party), message.participates, _word(Presence, message.presence), message.detail
+        party_in(message.party), message.participates, _word(Presence, message.presence), detail_in(message.detail)
     )
 
 
@@ -208,7 +222,7 @@ def attempt_in(message: attempts_pb2.Attempt) -> Attempt:
         task=task_in(message.task),
         number=message.number,
         state=_word(AttemptState, message.state),
-        detail=message.detail,
+        detail=detail_in(message.detail),
         parties=tuple(map(presence_in, message.parties)),
         revision=message.revision,
         opened_at=message.opened_at,
@@ -415,13 +429,39 @@ def order_out(order: JobOrder) -> federation_pb2.CreateJobRequest:
     )
 
 
+def _new_job_id(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) <= 32):
+        raise MessageRejected("A job id consists of 1 to 32 digits.")
+    return text
+
+
 def order_in(message: federation_pb2.CreateJobRequest) -> JobOrder:
     return JobOrder(
-        job_id=_text(message.job_id, "job_id", 32),
+        job_id=_new_job_id(message.job_id),
         run_id=_text(message.run_id, "run_id", 250),
         initiator=party_in(message.initiator),
         files=files_in(message.files),
     )
+
+
+def report_out(report: JobReport) -> federation_pb2.JobStatusUpdate:
+    return federation_pb2.JobStatusUpdate(
+        job_id=report.job_id, party=party_out(report.party), status=report.status, detail=report.detail
+    )
+
+
+def report_in(message: federation_pb2.JobStatusUpdate) -> JobReport:
+    return JobReport(
+        message.job_id, party_in(message.party), _word(JobStatus, message.status), detail_in(message.detail)
+    )
+
+
+def verdict_out(verdict: JobVerdict) -> federation_pb2.JobVerdict:
+    return federation_pb2.JobVerdict(status=verdict.status, detail=verdict.detail)
+
+
+def verdict_in(message: federation_pb2.JobVerdict) -> JobVerdict:
+    return JobVerdict(_word(JobStatus, message.status), detail_in(message.detail))
 
 
 def end_out(end: JobEnd) -> federation_pb2.EndJobRequest:
@@ -432,7 +472,11 @@ def end_out(end: JobEnd) -> federation_pb2.EndJobRequest:
 
 def end_in(message: federation_pb2.EndJobRequest) -> JobEnd:
     return JobEnd(
-        message.job_id, party_in(message.initiator), _word(JobStatus, message.status), message.detail, message.stop
+        message.job_id,
+        party_in(message.initiator),
+        _word(JobStatus, message.status),
+        detail_in(message.detail),
+        message.stop,
     )
 
 
@@ -456,8 +500,8 @@ def update_in(message: federation_pb2.PresenceUpdate) -> PresenceUpdate:
             told.party,
             told.participates,
             told.presence,
-            told.detail[:MAX_DETAIL],
-            _text(message.instance, "instance", 512),
+            told.detail,
+            instance_in(message.instance),
         ),
         participants=parties_in(message.participants),
         initiator=party_in(message.initiator),

@@ -307,6 +307,24 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class JobReport:
+    """A party tells the coordinator how its run of a job ended."""
+
+    job_id: str
+    party: Party
+    status: JobStatus
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobVerdict:
+    """How a job stands, as its coordinator says."""
+
+    status: JobStatus
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnd:
     """From the coordinator: the job is over. From a party: asks for that.
 

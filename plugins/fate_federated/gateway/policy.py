@@ -1,0 +1,111 @@
+"""What this site accepts from other sites' initiators."""
+
+from __future__ import annotations
+
+import json
+
+from fate_federated.dsl.job_files import JOB_NAME
+from fate_federated.dsl.parse import parse_job
+from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.errors import AccessDenied, DslError, JobError
+from fate_federated.party import Party
+from fate_federated.run_parameters import run_parameters
+from fate_federated.settings import SiteSettings
+from fate_federated.wire.records import JobFiles, JobOrder
+
+MAX_FILES_BYTES = 16 << 20
+READER = "Reader"
+
+
+def check_order(order: JobOrder, site: SiteSettings) -> Pipeline:
+    """Whether this site takes part in a job. Compiles its dsl, which may take a moment.
+
+    Returns:
+        the job, of which at least one party is hosted here.
+
+    Raises:
+        AccessDenied: the site's policy does not allow it.
+        JobError: it makes no sense.
+    """
+    _check_initiator(order.initiator, site)
+    check_files(order.files)
+    try:
+        pipeline = parse_job(
+            order.files.dsl,
+            order.files.conf,
+            dsl_file=f"{order.files.name}_dsl.json",
+            conf_file=f"{order.files.name}_conf.json",
+        )
+        hosted = [party for party in pipeline.parties if party in site.hosted]
+        if pipeline.initiator != order.initiator:
+            raise JobError(f"The conf says that {pipeline.initiator} is the initiator, not {order.initiator}.")
+        if not hosted:
+            raise JobError(f"None of the parties of {site.name} takes part in {order.files.name}.")
+        _check_modules(pipeline, site)
+        _check_tables(pipeline, hosted, read_overrides(order.files), site)
+    except DslError as error:
+        raise JobError(f"{site.name} cannot compile {order.files.name}: {error}") from error
+    return pipeline
+
+
+def check_files(files: JobFiles) -> None:
+    """Sizes and name, before anything else looks at the texts.
+
+    Raises:
+        JobError: they cannot be a job's.
+    """
+    if not JOB_NAME.fullmatch(files.name):
+        raise JobError(f"{files.name!r} cannot name a job: use up to 128 letters, digits, _, - and dots.")
+    size = sum(len(text.encode()) for text in (files.dsl, files.conf, files.overrides))
+    if size > MAX_FILES_BYTES:
+        raise JobError(f"The files of {files.name} have {size} bytes together; {MAX_FILES_BYTES} is the most.")
+
+
+def read_overrides(files: JobFiles) -> dict[str, object]:
+    """What a run was triggered with.
+
+    Raises:
+        JobError: it is not a JSON object.
+    """
+    try:
+        overrides = json.loads(files.overrides or "{}")
+    except (ValueError, RecursionError) as error:
+        raise JobError(f"What {files.name} was triggered with is not JSON: {error}") from error
+    if not isinstance(overrides, dict):
+        raise JobError(f"What {files.name} was triggered with is not a JSON object.")
+    return overrides
+
+
+def _check_initiator(initiator: Party, site: SiteSettings) -> None:
+    allowed = site.policy.initiators
+    if allowed == "peers":
+        allowed = tuple(party for peer in site.peers for party in peer.parties)
+    if str(initiator) not in allowed:
+        raise AccessDenied(f"{site.name} takes no jobs from {initiator}: its policy.initiators does not name it.")
+
+
+def _check_modules(pipeline: Pipeline, site: SiteSettings) -> None:
+    if site.policy.modules == "installed":
+        return  # which is what it takes to compile
+    for node in pipeline.nodes:
+        if node.module not in site.policy.modules:
+            raise AccessDenied(
+                f"{site.name} does not run {node.module} ({node.name}): its policy.modules does not name it."
+            )
+
+
+def _check_tables(pipeline: Pipeline, hosted: list[Party], overrides: dict[str, object], site: SiteSettings) -> None:
+    if site.policy.tables == "any":
+        return
+    for node in pipeline.nodes:
+        for party in hosted:
+            if node.module != READER or party not in node.participants:
+                continue
+            table = run_parameters(node, party, overrides).get("table")
+            named = table if isinstance(table, dict) else {}
+            namespace, name = named.get("namespace"), named.get("name")
+            if f"{namespace}.{name}" not in site.policy.tables and f"{namespace}.*" not in site.policy.tables:
+                raise AccessDenied(
+                    f"{node.name} may not read the table {namespace}.{name} at {party}: "
+                    f"policy.tables of {site.name} does not name it."
+                )

@@ -1,0 +1,77 @@
+"""When the initiator runs a task again, this site's ended tasks of the same component are cleared."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+
+from fate_federated.errors import FateFederatedError
+from fate_federated.gateway.airflow_api import ENDED_TASK_STATES, Airflow
+from fate_federated.gateway.attempts import AttemptBoard
+from fate_federated.gateway.jobs import Jobs
+from fate_federated.party import Party
+from fate_federated.status import Presence
+from fate_federated.wire.records import Attempt, TaskRef
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.5
+MOST_CLEARS = 3
+"""A task that ends each time before it joins would otherwise be cleared for ever."""
+
+
+class Reruns:
+    """Watches the attempts that the initiator asked for, as long as they wait for parties of this site."""
+
+    def __init__(self, board: AttemptBoard, jobs: Jobs, airflow: Airflow, hosted: tuple[Party, ...]) -> None:
+        self._board, self._jobs, self._airflow, self._hosted = board, jobs, airflow, hosted
+        self._watched: dict[tuple[TaskRef, int], asyncio.Task[None]] = {}
+        board.listen(self.hear)
+
+    def hear(self, attempt: Attempt) -> None:
+        """Begin to watch an attempt that is a rerun."""
+        key = (attempt.task, attempt.number)
+        if key not in self._watched and attempt.rerun and self._missing(attempt):
+            watch = self._watched[key] = asyncio.create_task(self._watch(*key))
+            watch.add_done_callback(lambda _: self._watched.pop(key, None))
+
+    async def close(self) -> None:
+        """Leave off."""
+        watches = list(self._watched.values())
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    def _missing(self, attempt: Attempt) -> list[Party]:
+        """This site's parties that are to come. One that only follows is brought along as well, until the end."""
+        if attempt.decided:
+            return []
+        seats = [seat for seat in attempt.parties if seat.party in self._hosted]
+        return [seat.party for seat in seats if seat.presence is Presence.ABSENT]
+
+    async def _watch(self, task: TaskRef, number: int) -> None:
+        clears: Counter[Party] = Counter()
+        while True:
+            attempt = await self._board.get(task, number)
+            missing = self._missing(attempt) if attempt is not None else []
+            if not missing:
+                return
+            for party in missing:
+                try:
+                    await self._clear_if_ended(task, party, clears)
+                except FateFederatedError as error:
+                    log.warning("%s cannot be run again at %s: %s", task, party, error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _clear_if_ended(self, task: TaskRef, party: Party, clears: Counter[Party]) -> None:
+        dag_id, run_id = await self._jobs.run_of(task.job_id, party)
+        state = await self._airflow.task_state(dag_id, run_id, task.component)
+        if state not in ENDED_TASK_STATES:
+            return
+        if clears[party] == MOST_CLEARS:
+            log.warning("%s at %s ended %d times before it joined; clear it by hand", task, party, MOST_CLEARS)
+        if clears[party] < MOST_CLEARS:
+            await self._airflow.clear_task(dag_id, run_id, task.component)
+            log.info("%s is run again at %s, where it was %s", task, party, state)
+        clears[party] += 1
