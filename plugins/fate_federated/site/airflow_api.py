@@ -14,6 +14,7 @@ import httpx
 from fate_federated.errors import SiteError
 
 CALL_SECONDS = 30.0
+EXECUTION_PING = "/execution/health/ping"
 
 
 class AirflowApi:
@@ -94,14 +95,20 @@ class AirflowApi:
         """When each of Airflow's parts last said that it lives: seconds since 1970; parts that never did are missing.
 
         Raises:
-            SiteError: the API server does not answer.
+            SiteError: the API server does not answer, or not yet where tasks call it.
         """
-        response = self._request("GET", "/api/v2/monitor/health", None, None, {})
-        if response.is_error:
-            raise SiteError(f"Airflow at {self.url} is not ready: {_reason(response)}")
+        # The API server builds what tasks call at the first question, which takes it seconds in which it answers
+        # nobody. On a busy machine the first task would give up before.
+        self._checked(self._request("GET", EXECUTION_PING, None, None, {}))
+        response = self._checked(self._request("GET", "/api/v2/monitor/health", None, None, {}))
         parts = {name: part for name, part in response.json().items() if part.get("status") == "healthy"}
         beats = {name: part.get(f"latest_{name}_heartbeat") for name, part in parts.items()}
         return {name: datetime.fromisoformat(beat).timestamp() for name, beat in beats.items() if beat}
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.is_error:
+            raise SiteError(f"Airflow at {self.url} is not ready: {_reason(response)}")
+        return response
 
     def dag(self, dag_id: str) -> dict[str, Any] | None:
         """A DAG, or None when Airflow has none of that name."""
