@@ -9,14 +9,17 @@ Configured in airflow.cfg::
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
+from fate_federated.catalog.discovery import component_names, find_component
 from fate_federated.dag_factory.generate import SiteJobs
 from fate_federated.dag_factory.versions import VersionStore
+from fate_federated.errors import ConfigError
 from fate_federated.settings import load_site
 
 SETTLED_SECONDS = 2.0
@@ -49,9 +52,7 @@ class FateDagBundle(BaseDagBundle):
         Raises:
             ConfigError: this machine does not have that version, or site.yaml is wrong.
         """
-        # The processes that parse are forked from this one and so have these already.
-        import fate_federated.dag_factory.job_file  # noqa: F401
-
+        _import_what_parsing_needs()
         if self.version is None:
             self.refresh()
         else:
@@ -85,3 +86,12 @@ class FateDagBundle(BaseDagBundle):
                 return
             self._current = self._store.save(jobs.generate(), self._current)
             self._seen = seen if latest < time.time() - SETTLED_SECONDS else None
+
+
+def _import_what_parsing_needs() -> None:
+    """The processes that parse are forked from this one, once per file: they have then what is imported here."""
+    import fate_federated.dag_factory.job_file  # noqa: F401
+
+    for module in component_names():
+        with contextlib.suppress(ConfigError):  # a job that names a broken component says so
+            find_component(module)

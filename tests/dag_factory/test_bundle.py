@@ -195,6 +195,18 @@ def test_a_received_job_waits_for_consent_as_the_site_s_policy_says(site: Site, 
     assert parsed(open_bundle(site)).dags["credit.host-10000"].is_paused_upon_creation is paused
 
 
+def test_only_the_site_where_a_job_was_dropped_takes_its_pool_and_executor_options(site: Site) -> None:
+    conf = CONF | {"airflow": {"pool": "theirs", "executor_config": {"pod_override": {}}, "retries": 2}}
+    site.drop("credit", DSL, conf, site.received)
+    bundle = open_bundle(site)
+    task = parsed(bundle).dags["credit.host-10000"].get_task("hetero_lr_0")
+    assert (task.pool, task.executor_config, task.retries) == ("default_pool", {}, 2)
+    site.drop("credit", DSL, conf)
+    bundle.refresh()
+    task = parsed(bundle).dags["credit.host-10000"].get_task("hetero_lr_0")
+    assert (task.pool, task.executor_config) == ("theirs", {"pod_override": {}})
+
+
 def test_a_job_that_is_here_and_was_received_as_well_is_one_job(site: Site) -> None:
     site.drop("credit", DSL, CONF)
     site.drop("credit", DSL, CONF, site.received)

@@ -38,6 +38,7 @@ globals().update(
         copies={copies!r},
         files={files!r},
         parties={parties!r},
+        received={received!r},
         paused={paused!r},
     )
 )
@@ -88,10 +89,10 @@ class SiteJobs:
         files: dict[str, bytes] = {}
         dropped = {job.name: job for job in self.dropped.jobs}
         for job in self.dropped.jobs:
-            files.update(self._job(job, paused=False))
+            files.update(self._job(job, received=False))
         for job in self.received.jobs:
             if job.name not in dropped:
-                files.update(self._job(job, paused=self.site.policy.consent == "ask"))
+                files.update(self._job(job, received=True))
             elif not _same(job, dropped[job.name]):
                 # The job that was dropped here stays: another organisation cannot put its own in that one's place.
                 message = f"another job of the name {job.name} was received here: {dropped[job.name].dsl} differs"
@@ -99,7 +100,7 @@ class SiteJobs:
         files.update(map(_broken, (*self.dropped.problems, *self.received.problems)))
         return files
 
-    def _job(self, job: JobPaths, *, paused: bool) -> Iterator[tuple[str, bytes]]:
+    def _job(self, job: JobPaths, *, received: bool) -> Iterator[tuple[str, bytes]]:
         names = [job.name + (DSL_SUFFIX if job.dsl != job.conf else COMBINED_SUFFIX)]
         if job.dsl != job.conf:
             names.append(job.name + CONF_SUFFIX)
@@ -117,7 +118,8 @@ class SiteJobs:
             copies=tuple(names),
             files=tuple(map(str, job.paths)),
             parties=self.site.parties,
-            paused=paused,
+            received=received,
+            paused=received and self.site.policy.consent == "ask",
         )
         yield f"{job.name}.py", text.encode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +16,14 @@ from fate_federated.party import Party
 
 
 def job_dags(
-    generated: str, *, name: str, copies: Sequence[str], files: Sequence[str], parties: Sequence[str], paused: bool
+    generated: str,
+    *,
+    name: str,
+    copies: Sequence[str],
+    files: Sequence[str],
+    parties: Sequence[str],
+    received: bool,
+    paused: bool,
 ) -> dict[str, DAG]:
     """The DAGs of one job at this site, by id.
 
@@ -24,6 +32,7 @@ def job_dags(
         copies: names of the job's files beside it: dsl and conf, or the one that holds both.
         files: where the user keeps those files, for messages.
         parties: that this site hosts.
+        received: whether the job came from another organisation.
         paused: whether the DAGs wait to be unpaused.
 
     Raises:
@@ -32,7 +41,7 @@ def job_dags(
     folder = Path(generated).parent
     texts = load_job(folder / copies[0], folder / copies[-1], dsl_file=files[0], conf_file=files[-1])
     try:
-        return _build(texts, name, tuple(map(Party.parse, parties)), paused=paused)
+        return _build(texts, name, tuple(map(Party.parse, parties)), received=received, paused=paused)
     except DslError as error:
         problems = [problem if problem.file else _located(problem, texts) for problem in error.problems]
         raise DslError(problems) from None
@@ -47,8 +56,11 @@ def broken_job(file: str, message: str, remedy: str) -> NoReturn:
     raise DslError([DslProblem("", message, remedy, file)])
 
 
-def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, paused: bool) -> dict[str, DAG]:
+def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, received: bool, paused: bool) -> dict[str, DAG]:
     pipeline = texts.compile()
+    if received:
+        # Which image, volumes or pool a task gets is for the site that runs it to say.
+        pipeline = replace(pipeline, airflow=replace(pipeline.airflow, pool=None, executor_config={}))
     taking_part = [party for party in pipeline.parties if party in hosted]
     if not taking_part:
         message = f"none of this site's parties ({', '.join(map(str, hosted))}) takes part in the job"

@@ -22,6 +22,7 @@ Path = tuple[str | int, ...]
 _Place = int | tuple[int, "dict[str, _Place] | list[_Place]"]
 """Offset of a value in the text and, for a container, the places of what is in it."""
 
+_SPACE = frozenset(" \t\n\r")
 _NOT_SPACE = re.compile(r"[^ \t\n\r]")
 
 
@@ -170,6 +171,8 @@ class _Reader:
         return self._value(at)[2]
 
     def _skip(self, at: int) -> int:
+        if self._text[at : at + 1] not in _SPACE:
+            return at
         match = _NOT_SPACE.search(self._text, at)
         return match.start() if match else len(self._text)
 

@@ -19,6 +19,7 @@ from fate_federated.errors import DslError, DslProblem
 DSL_SUFFIX = "_dsl.json"
 CONF_SUFFIX = "_conf.json"
 COMBINED_SUFFIX = ".fate.json"
+SUFFIXES = (DSL_SUFFIX, CONF_SUFFIX, COMBINED_SUFFIX)
 
 JOB_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 """What a job may be called: it becomes part of a DAG's id and of file names at every party."""
@@ -76,16 +77,15 @@ def job_digest(dsl_text: str, conf_text: str) -> str:
 
 def find_jobs(folder: Path) -> FoundJobs:
     """The jobs of a folder and the folders in it, by name. Names that start with a dot are passed over."""
-    halves: dict[tuple[Path, str], dict[str, Path]] = {}
+    halves: dict[tuple[str, str], dict[str, str]] = {}
     problems: list[DslProblem] = []
-    inside = folder.resolve()
-    for path in _walk(folder):
-        if path.is_symlink() and not path.resolve().is_relative_to(inside):
-            problems.append(_problem(path, f"it is a link that leads out of {folder}", "Put a copy there instead."))
+    for parent, entry in _walk(str(folder), problems):
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(folder.resolve()):
+            problems.append(_problem(entry.path, f"it is a link that leads out of {folder}", "Put a copy there."))
             continue
-        for suffix in (DSL_SUFFIX, CONF_SUFFIX, COMBINED_SUFFIX):
-            if path.name.endswith(suffix):
-                halves.setdefault((path.parent, path.name.removesuffix(suffix)), {})[suffix] = path
+        for suffix in SUFFIXES:
+            if entry.name.endswith(suffix):
+                halves.setdefault((parent, entry.name.removesuffix(suffix)), {})[suffix] = entry.path
     by_name: dict[str, list[JobPaths]] = {}
     for (_, name), files in halves.items():
         if not JOB_NAME.fullmatch(name):
@@ -93,15 +93,13 @@ def find_jobs(folder: Path) -> FoundJobs:
             problems += [_problem(path, f"{name!r} is no name for a job", rule) for path in files.values()]
             continue
         if COMBINED_SUFFIX in files:
-            combined = files[COMBINED_SUFFIX]
-            by_name.setdefault(name, []).append(JobPaths(name, combined, combined))
-        if DSL_SUFFIX in files and CONF_SUFFIX in files:
-            by_name.setdefault(name, []).append(JobPaths(name, files[DSL_SUFFIX], files[CONF_SUFFIX]))
-        else:
-            for suffix, other in ((DSL_SUFFIX, CONF_SUFFIX), (CONF_SUFFIX, DSL_SUFFIX)):
-                if suffix in files:
-                    message = f"there is no {name}{other} beside it"
-                    problems.append(_problem(files[suffix], message, "A job is a dsl and a conf of the same name."))
+            both = Path(files.pop(COMBINED_SUFFIX))
+            by_name.setdefault(name, []).append(JobPaths(name, both, both))
+        if len(files) == 2:
+            by_name.setdefault(name, []).append(JobPaths(name, Path(files[DSL_SUFFIX]), Path(files[CONF_SUFFIX])))
+        for suffix, path in files.items() if len(files) == 1 else ():
+            message = f"there is no {name}{CONF_SUFFIX if suffix == DSL_SUFFIX else DSL_SUFFIX} beside it"
+            problems.append(_problem(path, message, "A job is a dsl and a conf of the same name."))
     jobs: list[JobPaths] = []
     for name, same in sorted(by_name.items()):
         if len(same) == 1:
@@ -109,7 +107,7 @@ def find_jobs(folder: Path) -> FoundJobs:
         else:
             places = " and ".join(str(job.dsl) for job in same)
             message = f"more than one job is named {name}: {places}"
-            problems += [_problem(job.dsl, message, "Rename one of them: a name is one job.") for job in same]
+            problems += [_problem(str(job.dsl), message, "Rename one of them: a name is one job.") for job in same]
     return FoundJobs(tuple(jobs), tuple(problems))
 
 
@@ -163,15 +161,24 @@ def _split(both: Document) -> JobTexts:
     return JobTexts(both.part("dsl"), both.part("conf"))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files that may be a job's, and links to folders, in a fixed order."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
-        for name in sorted(files):
-            if not name.startswith(".") and name.endswith((DSL_SUFFIX, CONF_SUFFIX, COMBINED_SUFFIX)):
-                yield Path(parent, name)
+def _walk(folder: str, problems: list[DslProblem]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Files that may be a job's, and links to folders, each with the folder it is in, in a fixed order."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        problems.append(_problem(folder, f"the folder cannot be read: {error.strerror}", ""))
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, problems)
+        elif entry.name.endswith(SUFFIXES) or (entry.is_symlink() and entry.is_dir()):
+            yield folder, entry
 
 
-def _problem(path: Path, message: str, remedy: str) -> DslProblem:
-    return DslProblem("", message, remedy, str(path))
+def _problem(path: str, message: str, remedy: str) -> DslProblem:
+    return DslProblem("", message, remedy, path)

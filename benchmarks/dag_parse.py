@@ -1,0 +1,128 @@
+"""How long Airflow takes over a job's DAG file, beyond importing itself, and over a dags folder in which jobs change.
+
+``python benchmarks/dag_parse.py [--json] [--jobs 500]``
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from report import Report, arguments, seconds
+
+DAGS = Path(__file__).parents[1] / "dags"
+BUDGET_MILLISECONDS = 150.0
+
+# What the process that parses has imported of Airflow before it looks at the first file.
+AIRFLOW = """
+import airflow.dag_processing.manager, airflow.dag_processing.processor
+import airflow.serialization.serialized_objects, airflow.sdk.execution_time.task_runner
+"""
+
+FIRST_PARSE = f"""
+{AIRFLOW}
+import runpy, sys, time
+started = time.perf_counter()
+runpy.run_path(sys.argv[1])
+print(time.perf_counter() - started)
+"""
+
+LATER_PARSES = f"""
+{AIRFLOW}
+import runpy, sys, time
+runpy.run_path(sys.argv[2])
+times = []
+for _ in range(5):
+    started = time.perf_counter()
+    runpy.run_path(sys.argv[1])
+    times.append(time.perf_counter() - started)
+print(min(times))
+"""
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--jobs", type=int, default=500, help="jobs in the large dags folder")
+    options = parser.parse_args()
+    report = Report("A job's DAG file", options.json)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ.update(AIRFLOW_HOME=str(folder / "airflow"), AIRFLOW__CORE__LOAD_EXAMPLES="False")
+        demo, large = _site(folder / "demo", [_demo()]), _site(folder / "large", [_large(200)])
+        small_file, large_file = _generated(demo), _generated(large)
+        first = min(_run(FIRST_PARSE, small_file) for _ in range(3))
+        report.add("first parse of a job of 6 components", 1e3 * first, "ms", BUDGET_MILLISECONDS)
+        report.add("later parses, the package loaded", 1e3 * _run(LATER_PARSES, small_file, small_file), "ms")
+        report.add("the same, 402 components", 1e3 * _run(LATER_PARSES, large_file, small_file), "ms")
+        _measure_folder(report, folder, options.jobs)
+    report.print()
+
+
+def _measure_folder(report: Report, folder: Path, jobs: int) -> None:
+    """What the bundle does at its every look at a dags folder, in the process that also schedules the parsing."""
+    from fate_federated.bundle import FateDagBundle
+
+    os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH"] = str(folder / "bundles")
+    site = _site(folder / "many", [_demo()] * jobs)
+    bundle = FateDagBundle(name="fate", site=str(site))
+    report.add(f"bundle: {jobs} new jobs", 1e3 * seconds(bundle.initialize, repeats=1), "ms")
+    conf = site / "dags/job0_conf.json"
+
+    def edit() -> None:
+        conf.write_text(conf.read_text() + "\n")
+        bundle.refresh()
+
+    report.add(f"bundle: one of {jobs} jobs edited", 1e3 * seconds(edit), "ms")
+    for path in (site / "dags").iterdir():
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    report.add(f"bundle: none of {jobs} jobs changed", 1e3 * seconds(bundle.refresh), "ms")
+
+
+def _site(home: Path, jobs: list[tuple[str, str]]) -> Path:
+    (home / "dags").mkdir(parents=True)
+    (home / "site.yaml").write_text("name: bench\nparties: [guest-9999, host-10000, arbiter-10000]\n")
+    for index, texts in enumerate(jobs):
+        for half, text in zip(("dsl", "conf"), texts, strict=True):
+            (home / "dags" / f"job{index}_{half}.json").write_text(text)
+    return home
+
+
+def _generated(site: Path) -> str:
+    from fate_federated.dag_factory.generate import SiteJobs
+    from fate_federated.settings import load_site
+
+    for name, content in SiteJobs.find(load_site(site)).generate().items():
+        (site / name).write_bytes(content)
+    return str(site / "job0.py")
+
+
+def _demo() -> tuple[str, str]:
+    return (DAGS / "breast_cancer_dsl.json").read_text(), (DAGS / "breast_cancer_conf.json").read_text()
+
+
+def _large(branches: int) -> tuple[str, str]:
+    """As many components as the largest of FATE's own benchmarks has: readers, each with a transform behind it."""
+    dsl, conf = map(json.loads, _demo())
+    roles: Any = conf["component_parameters"]["role"]
+    for index in range(1, branches - 1):
+        reader, transform = f"reader_{index}", f"data_transform_{index}"
+        dsl["components"][reader] = dsl["components"]["reader_0"]
+        behind = {"input": {"data": {"data": [f"{reader}.data"]}}}
+        dsl["components"][transform] = dsl["components"]["data_transform_0"] | behind
+        for by_index in roles.values():
+            by_index["0"] |= {reader: by_index["0"]["reader_0"], transform: by_index["0"]["data_transform_0"]}
+    return json.dumps(dsl, indent=1), json.dumps(conf, indent=1)
+
+
+def _run(program: str, *files: str) -> float:
+    done = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+if __name__ == "__main__":
+    main()
