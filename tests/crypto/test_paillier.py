@@ -78,7 +78,7 @@ def test_a_key_that_is_too_short_is_refused(private: PrivateKey) -> None:
         PublicKey.from_wire(private.public.to_wire())
 
 
-def number(value: mpz | int, size: int = 128) -> bytes:
+def number(value: mpz | int, size: int = 130) -> bytes:
     return int(value).to_bytes(size, "big")
 
 

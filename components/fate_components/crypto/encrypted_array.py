@@ -181,15 +181,18 @@ class EncryptedArray:
         return EncryptedArray(self.key, as_residues(values, self.shape), exponent, self._known_bound << shift)
 
     def masked(self) -> tuple[EncryptedArray, Mask]:
-        """The array plus uniformly random integers modulo n, and these.
+        """The numbers in as few ciphertexts as have room for them, plus uniformly random integers modulo n.
 
-        Who decrypts the sum learns nothing but its shape; the exponent stays with the mask.
+        Who decrypts these learns nothing but how many they are; the maker of the mask gets the numbers.
         """
-        n = int(self.key.n)
-        residues = as_residues([mpz(secrets.randbelow(n)) for _ in range(self.size)], self.shape)
-        values = _modulo(self._values * (1 + residues * self.key.n), self.key.modulus)
-        mask = Mask(self.key, residues, self.exponent, self._known_bound)
-        return EncryptedArray(self.key, values, 0, None), mask
+        slot_bits = self._known_bound.bit_length() + 2
+        slots = max((self.key.bits - 2) // slot_bits, 1)
+        flat, modulus = self._values.ravel().tolist(), self.key.modulus
+        packed = [_packed(flat[at : at + slots], slot_bits, modulus) for at in range(0, len(flat), slots)]
+        pads = [mpz(secrets.randbelow(int(self.key.n))) for _ in packed]
+        values = [value * (1 + pad * self.key.n) % modulus for value, pad in zip(packed, pads, strict=True)]
+        mask = Mask(self.key, self.shape, self.exponent, self._known_bound, slots, as_residues(pads, (len(pads),)))
+        return EncryptedArray(self.key, as_residues(values, (len(values),)), 0, None), mask
 
     # To other parties
 
@@ -260,12 +263,20 @@ class EncryptedArray:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """What hides an array from the party that decrypts it."""
+    """What hides an array from the party that decrypts it.
+
+    Attributes:
+        shape, exponent, bound: of the array.
+        slots: numbers in one ciphertext.
+        pads: what was added to each ciphertext's plaintext.
+    """
 
     key: PublicKey
-    residues: Residues = field(repr=False)
+    shape: tuple[int, ...]
     exponent: int
     bound: int
+    slots: int
+    pads: Residues = field(repr=False)
 
     def remove(self, decrypted: Residues) -> Floats:
         """The numbers, from the residues that the holder of the private key found.
@@ -273,10 +284,17 @@ class Mask:
         Raises:
             CryptoError: those are not of the array that was masked.
         """
-        if decrypted.shape != self.residues.shape:
-            raise CryptoError(f"Residues of shape {decrypted.shape} came back for a mask of {self.residues.shape}.")
-        residues = _modulo(decrypted - self.residues, self.key.n)
-        return to_floats(_signed(residues, self.key, self.bound), self.exponent)
+        if decrypted.shape != self.pads.shape:
+            raise CryptoError(f"Residues of shape {decrypted.shape} came back for a mask of {self.pads.shape}.")
+        slot_bits = self.bound.bit_length() + 2
+        # Room for all slots; a tampered plaintext leaves something above them.
+        packed = _signed(_modulo(decrypted - self.pads, self.key.n), self.key, 1 << (self.slots * slot_bits))
+        integers: list[mpz] = []
+        for value in packed:
+            integers += _unpacked(value, min(self.slots, math.prod(self.shape) - len(integers)), slot_bits)
+        if any(abs(integer) > self.bound for integer in integers):
+            raise _tampered()
+        return to_floats(as_residues(integers, self.shape), self.exponent)
 
 
 def concatenate(arrays: Sequence[EncryptedArray], axis: int = 0) -> EncryptedArray:
@@ -330,8 +348,30 @@ def _signed(residues: Residues, key: PublicKey, bound: int) -> Residues:
     half = key.n // 2
     values = [value - key.n if value > half else value for value in residues.ravel()]
     if any(abs(value) > bound for value in values):
-        raise CryptoError("A ciphertext holds a larger number than it can by how it was made: it was tampered with.")
+        raise _tampered()
     return as_residues(values, residues.shape)
+
+
+def _tampered() -> CryptoError:
+    return CryptoError("A ciphertext holds a larger number than it can by how it was made: it was tampered with.")
+
+
+def _packed(values: Sequence[mpz], slot_bits: int, modulus: mpz) -> mpz:
+    """One ciphertext of the sum of plaintext_j * 2**(slot_bits * j)."""
+    shift, result = mpz(1) << slot_bits, mpz(1)
+    for value in reversed(values):
+        result = gmpy2.powmod(result, shift, modulus) * value % modulus
+    return result
+
+
+def _unpacked(value: mpz, count: int, slot_bits: int) -> list[mpz]:
+    """The signed numbers that were packed; the last takes what is left."""
+    half, result = mpz(1) << (slot_bits - 1), []
+    for _ in range(count - 1):
+        number = (value + half) % (2 * half) - half
+        result.append(number)
+        value = (value - number) >> slot_bits
+    return [*result, value]
 
 
 def _modulo(values: Any, modulus: mpz) -> Residues:

@@ -25,13 +25,7 @@ def train_arbiter(ctx: TaskContext, params: HeteroLRParams, plan: Plan) -> None:
     for iteration in range(params.max_iter):
         for number in range(plan.batches):
             for peer in (*ctx.guests, *ctx.hosts):
-                features = _decrypt_gradient(private, peer, (iteration, number))
-                if iteration == number == 0 and features >= plan.batch_size:
-                    log.warning(
-                        "%s has %d features and a batch has %d rows: too few to hide each row's residual from it. "
-                        "Raise batch_size.",
-                        peer.party, features, plan.batch_size,
-                    )  # fmt: skip
+                _decrypt_gradient(private, peer, (iteration, number))
         loss, change, norm = _decrypt_progress(ctx, params, private, iteration)
         ctx.log_loss(iteration, loss)
         match params.early_stop:
@@ -49,11 +43,9 @@ def train_arbiter(ctx: TaskContext, params: HeteroLRParams, plan: Plan) -> None:
             return
 
 
-def _decrypt_gradient(private: PrivateKey, peer: Peer, step: tuple[int, int]) -> int:
-    """Send back what hides behind the mask, and tell how many numbers that were."""
+def _decrypt_gradient(private: PrivateKey, peer: Peer, step: tuple[int, int]) -> None:
     masked = EncryptedArray.from_wire(peer.pull("gradient", step), private.public, masked=True)
     peer.push("gradient", residues_to_wire(masked.decrypt_residues(private), private.public), step)
-    return masked.size
 
 
 def _decrypt_progress(

@@ -15,13 +15,15 @@ go on.
 
 What each role learns, besides the model that is its own, if all follow the protocol and the arbiter does not collude:
 
-* The **arbiter**: the loss of each iteration; how many rows, batches and features there are; with early_stop
-  weight_diff the norms of the whole weight vector and of its change. No score, gradient, weight or label.
-* The **guest**: the loss of each iteration, and its own features' gradients. When rows are predicted, each host's part
-  of their scores, as in FATE; the rows that it was trained on are predicted after the training.
+* The **arbiter**: the loss of each iteration; how many rows and batches there are, and roughly how many features;
+  with early_stop weight_diff the norms of the whole weight vector and of its change. No score, gradient, weight or
+  label.
+* The **guest**: the loss of each iteration, its own features' gradients, and how many features each host has. When
+  rows are predicted, each host's part of their scores, as in FATE; the rows that it was trained on are predicted after
+  the training.
 * A **host**: which rows form a batch, whether the training has converged, and its own features' gradients, X_h^T d.
   These tell something of d, and so of the labels: with as many features as rows in a batch a host could solve for d.
-  The arbiter, who sees both counts, warns of such a batch.
+  The guest warns of such a batch.
 
 An arbiter that colludes with a party can decrypt whatever that party receives: residuals, and so labels, for a host;
 hosts' scores for the guest. All parties are trusted to follow the protocol. Rows are matched by their order, which is

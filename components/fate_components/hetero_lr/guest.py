@@ -20,6 +20,7 @@ from fate_components.hetero_lr.learner import (
 from fate_components.hetero_lr.messages import GuestVerdict, Plan
 from fate_components.hetero_lr.model import Floats
 from fate_components.hetero_lr.spec import HeteroLRParams
+from fate_federated.errors import MessageRejected
 from fate_federated.task.context import TaskContext
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def train_guest(ctx: TaskContext, params: HeteroLRParams, plan: Plan, learner: L
     Args:
         sign: the label of each row, -1 or 1.
     """
+    _warn_of_small_batches(ctx, plan)
     key = PublicKey.from_wire(ctx.arbiter.pull("public_key"))
     losses: list[float] = []
     for iteration in range(params.max_iter):
@@ -78,6 +80,19 @@ def _host_scores(ctx: TaskContext, key: PublicKey, step: tuple[int, int], rows: 
     for score in rest:
         first = first + score
     return first
+
+
+def _warn_of_small_batches(ctx: TaskContext, plan: Plan) -> None:
+    for host in ctx.hosts:
+        features = host.pull("features")
+        if type(features) is not int:
+            raise MessageRejected(f"{host.party} did not say how many features it has.")
+        if features >= plan.batch_size:
+            log.warning(
+                "%s has %d features and a batch has %d rows: it could solve its gradient for each row's residual, "
+                "and so learn labels. Raise batch_size.",
+                host.party, features, plan.batch_size,
+            )  # fmt: skip
 
 
 def signs(label: Floats) -> tuple[Floats, Floats]:

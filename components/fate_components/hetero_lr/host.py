@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 def train_host(ctx: TaskContext, params: HeteroLRParams, plan: Plan, learner: Learner) -> Progress:
     """Train until the arbiter says that it has converged, or max_iter iterations long."""
+    ctx.guest.push("features", len(learner.header))
     key = PublicKey.from_wire(ctx.arbiter.pull("public_key"))
     for iteration in range(params.max_iter):
         for number, rows in enumerate(plan.rows_of(iteration)):

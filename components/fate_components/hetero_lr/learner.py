@@ -22,8 +22,9 @@ from fate_federated.task.table import Table
 _PRECISION = 40
 
 # How large the integers behind ciphertexts may get: each message's are below the bound that its receiver relies on, so
-# that what is computed from them stays below the next one's. A 1024-bit key has room for the last.
-SCORE_BITS, RESIDUAL_BITS, PROGRESS_BITS = 256, 288, 448
+# that what is computed from them stays below the next one's. Scores have 40 bits behind the binary point, and a
+# 1024-bit key has room for the last.
+SCORE_BITS, RESIDUAL_BITS, PROGRESS_BITS = 80, 88, 448
 
 
 @dataclass(slots=True)
