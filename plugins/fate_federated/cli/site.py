@@ -85,6 +85,7 @@ def status(site: SiteOption = DEFAULT_SITE, json: JsonOption = False) -> None:
 
     from rich.table import Table
 
+    from fate_federated.cli.times import duration
     from fate_federated.site.site import Site
 
     current = Site(site).status()
@@ -99,7 +100,7 @@ def status(site: SiteOption = DEFAULT_SITE, json: JsonOption = False) -> None:
                 part.part,
                 part.state.lower(),
                 str(part.pid or ""),
-                _duration(part.uptime_seconds) if part.pid else "",
+                duration(part.uptime_seconds) if part.pid else "",
                 _megabytes(part.memory.pss_bytes) if part.pid else "",
                 part.health,
             )
@@ -143,9 +144,3 @@ def logs(
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}"

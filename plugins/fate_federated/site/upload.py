@@ -12,35 +12,41 @@ import fsspec
 
 from fate_federated.errors import DataError, TableNotFound
 from fate_federated.site.csv_table import Progress, csv_to_parquet
-from fate_federated.site.upload_conf import UploadOrder
+from fate_federated.site.upload_conf import UploadPlan
 from fate_federated.wire.records import Column, TableRecord
 
 if TYPE_CHECKING:
     from fate_federated.gateway.client import GatewayClient
+    from fate_federated.site.site import Site
 
 
-def upload(order: UploadOrder, storage_url: str, gateway: GatewayClient, report: Progress | None = None) -> TableRecord:
-    """Make a table of a CSV file. It is there with all its rows, or not at all.
+def upload_table(site: Site, plan: UploadPlan, report: Progress | None = None) -> TableRecord:
+    """Make a table of a site out of a CSV file. It is there with all its rows, or not at all.
 
     The Parquet file has a name that nobody knows until the catalogue does, so a replaced table can be read to the end.
 
     Raises:
         DataError: the file cannot be taken (by line and column), or there is such a table and it is not replaced.
     """
-    existing = _existing(gateway, order.namespace, order.name)
-    if existing is not None and not order.replace:
+    with site.gateway() as gateway:
+        return _upload(gateway, site.settings.storage_url, plan, report)
+
+
+def _upload(gateway: GatewayClient, storage_url: str, plan: UploadPlan, report: Progress | None) -> TableRecord:
+    existing = _existing(gateway, plan.namespace, plan.name)
+    if existing is not None and not plan.replace:
         raise DataError(
-            f"There is a table {order.namespace}.{order.name} already, with {existing.rows} rows. "
+            f"There is a table {plan.namespace}.{plan.name} already, with {existing.rows} rows. "
             "Replace it with --replace, or choose another name."
         )
-    folder = "/".join((storage_url.rstrip("/"), "tables", quote(order.namespace, safe="")))
-    location = f"{folder}/{quote(order.name, safe='')}-{uuid.uuid4().hex}.parquet"
+    folder = "/".join((storage_url.rstrip("/"), "tables", quote(plan.namespace, safe="")))
+    location = f"{folder}/{quote(plan.name, safe='')}-{uuid.uuid4().hex}.parquet"
     with _removed_on_failure(location) as (filesystem, path):
-        written = csv_to_parquet(order.file, lambda: filesystem.open(path, "wb"), order.form, report)
+        written = csv_to_parquet(plan.file, lambda: filesystem.open(path, "wb"), plan.form, report)
         record = gateway.put_table(
             TableRecord(
-                namespace=order.namespace,
-                name=order.name,
+                namespace=plan.namespace,
+                name=plan.name,
                 location=location,
                 rows=written.rows,
                 id_column=written.id_column,
@@ -49,25 +55,26 @@ def upload(order: UploadOrder, storage_url: str, gateway: GatewayClient, report:
                 ),
                 bytes=int(filesystem.size(path)),
             ),
-            replace=order.replace,
+            replace=plan.replace,
         )
     if existing is not None:
-        remove_file(existing.location)
+        _remove_file(existing.location)
     return record
 
 
-def delete(gateway: GatewayClient, namespace: str, name: str) -> TableRecord:
-    """Take a table out of the catalogue and remove its file.
+def delete_table(site: Site, namespace: str, name: str) -> TableRecord:
+    """Take a table out of a site's catalogue and remove its file.
 
     Raises:
         TableNotFound: there is none.
     """
-    record = gateway.delete_table(namespace, name)
-    remove_file(record.location)
+    with site.gateway() as gateway:
+        record = gateway.delete_table(namespace, name)
+    _remove_file(record.location)
     return record
 
 
-def remove_file(location: str) -> None:
+def _remove_file(location: str) -> None:
     """Remove a table's file; one that is gone already is no error."""
     filesystem, path = fsspec.url_to_fs(location)
     if filesystem.exists(path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class _UploadConf(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class UploadOrder:
+class UploadPlan:
     """A file to become a table.
 
     Attributes:
@@ -77,11 +77,11 @@ class UploadOrder:
     file: Path
     namespace: str
     name: str
-    form: CsvFormat
+    form: CsvFormat = field(default_factory=CsvFormat)
     replace: bool = False
 
 
-def read_upload_conf(path: Path) -> UploadOrder:
+def read_upload_conf(path: Path) -> UploadPlan:
     """Read one of FATE's upload configurations. Its file is sought beside it, then in the current folder.
 
     FATE of 1.4 refused with ``drop: 2`` and 1.7 replaced with it; here, as there, any ``drop`` above 0 replaces.
@@ -102,7 +102,7 @@ def read_upload_conf(path: Path) -> UploadOrder:
             f"{path} asks for generated ids (extend_sid, auto_increasing_sid). "
             "Ids of one's own making match nobody else's: add a column of them to the file if you need one."
         )
-    return UploadOrder(_find(path, conf.file), conf.namespace, conf.name, _form(path, conf), conf.drop > 0)
+    return UploadPlan(_find(path, conf.file), conf.namespace, conf.name, _form(path, conf), conf.drop > 0)
 
 
 def _find(path: Path, file: str) -> Path:

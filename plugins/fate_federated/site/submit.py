@@ -1,0 +1,124 @@
+"""Dropping a job's files into a site's dags folder, and starting it once Airflow has it."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from fate_federated.dsl.job_files import (
+    COMBINED_SUFFIX,
+    CONF_SUFFIX,
+    DSL_SUFFIX,
+    JOB_NAME,
+    JobTexts,
+    find_jobs,
+    job_digest,
+    load_job,
+)
+from fate_federated.errors import AccessDenied, JobError
+from fate_federated.party import Party
+from fate_federated.settings import SiteSettings
+from fate_federated.site.airflow_api import AirflowApi
+from fate_federated.wire.records import Job
+
+DAG_SECONDS = 60.0
+JOB_SECONDS = 120.0
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that is ready to be triggered.
+
+    Attributes:
+        name: of the job.
+        digest: tells these contents from other versions of the job.
+    """
+
+    name: str
+    initiator: Party
+    digest: str
+
+    @property
+    def dag_id(self) -> str:
+        return f"{self.name}.{self.initiator}"
+
+
+def drop_job(settings: SiteSettings, dsl: Path, conf: Path, name: str = "") -> Submission:
+    """Check a job's files and put them into the dags folder, in place of an earlier version of the same name.
+
+    Args:
+        name: of the job; empty to take it from the dsl's file name.
+
+    Raises:
+        DslError: the files cannot be compiled.
+        AccessDenied: another site's party initiates the job.
+        JobError: the name cannot be used, or is that of a job elsewhere in the folder.
+    """
+    texts = load_job(dsl, conf)
+    pipeline = texts.compile()
+    if pipeline.initiator not in settings.hosted:
+        raise AccessDenied(
+            f"{conf} is initiated by {pipeline.initiator}. Site {settings.name} hosts {', '.join(settings.parties)}: "
+            "submit it at the initiator's site."
+        )
+    name = name or dsl.name.removesuffix(DSL_SUFFIX).removesuffix(COMBINED_SUFFIX).removesuffix(".json")
+    if not JOB_NAME.fullmatch(name):
+        raise JobError(f"{name!r} is no name for a job. Give one of letters, digits, _, - and dots with --name.")
+    _write(settings.path(settings.airflow.dags_folder).resolve(), name, texts)
+    return Submission(name, pipeline.initiator, job_digest(texts.dsl_text, texts.conf_text))
+
+
+def _write(folder: Path, name: str, texts: JobTexts) -> None:
+    targets = (folder / f"{name}{DSL_SUFFIX}", folder / f"{name}{CONF_SUFFIX}")
+    for job in find_jobs(folder).jobs:
+        if job.name != name:
+            continue
+        there = load_job(job.dsl, job.conf)
+        if (there.dsl_text, there.conf_text) == (texts.dsl_text, texts.conf_text):
+            return
+        if job.paths != targets:
+            raise JobError(f"Another job is named {name}: {job.dsl}. Choose another name with --name.")
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = [target.with_name(f".{target.name}.{os.getpid()}") for target in targets]
+    for path, text in zip(waiting, (texts.dsl_text, texts.conf_text), strict=True):
+        path.write_text(text, encoding="utf-8")
+    # Renamed one right after the other, so that hardly anybody sees the one without the other.
+    for path, target in zip(waiting, targets, strict=True):
+        path.replace(target)
+
+
+def start_job(api: AirflowApi, submission: Submission) -> str:
+    """Wait until Airflow has these contents as a DAG, unpause and trigger it; the run's id.
+
+    Raises:
+        JobError: Airflow does not have it after a minute; the text has the import error, if there is one.
+        SiteError: Airflow does not answer.
+    """
+    deadline = time.monotonic() + DAG_SECONDS
+    while True:
+        dag = api.dag(submission.dag_id)
+        if dag is not None and submission.digest in (dag["description"] or "").split() and not dag["is_stale"]:
+            break
+        if time.monotonic() > deadline:
+            errors = [trace for file, trace in api.import_errors().items() if submission.name in Path(file).name]
+            because = f" Its import error:\n{errors[0].strip()}" if errors else ""
+            raise JobError(f"Airflow has no DAG {submission.dag_id} of these files after {DAG_SECONDS:g} s.{because}")
+        time.sleep(POLL_SECONDS)
+    if dag["is_paused"]:
+        api.unpause(submission.dag_id)
+    return api.trigger(submission.dag_id)
+
+
+def job_of_run(jobs: tuple[Job, ...], submission: Submission, run_id: str) -> Job | None:
+    """The job that a run of the initiator's DAG became, once its first task has run."""
+    return next(
+        (
+            job
+            for job in jobs
+            if job.run_id == run_id and job.name == submission.name and job.initiator == submission.initiator
+        ),
+        None,
+    )
