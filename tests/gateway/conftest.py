@@ -323,10 +323,13 @@ def create_database(url: str, name: str) -> str:
     return f"{url}/{name}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+on_both_databases = pytest.mark.parametrize("databases", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
 def databases(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """Makes a database for each site, on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
+    """Makes a database for each site: SQLite, unless the test asks for another."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         return lambda name: ""
     url = request.getfixturevalue("postgresql")
     unique = f"{request.node.name}-{time.monotonic_ns()}"[-40:]

@@ -138,6 +138,7 @@ class Attendances:
 
     async def _enter(self, join: Join, seat: PartyPresence) -> Attempt:
         """Join at the coordinator; first write down that this party is about to."""
+        await self._initiator(join.task, join.party)
         known = await self._attended(join.task, join.party)
         if known is None or known[1].instance != join.instance or known[1].presence is Presence.PARKED:
             await self._save(join.task, join.attempt, seat)
@@ -210,11 +211,9 @@ class Attendances:
     async def _tell(
         self, task: TaskRef, number: int, seat: PartyPresence, participants: tuple[Party, ...] = ()
     ) -> Attempt:
-        job = await self._database.run(lambda session: load_job(session, task.job_id))
-        if all(at.party != seat.party for at in job.parties):
-            raise MessageRejected(f"{seat.party} does not take part in job {task.job_id}.")
-        update = PresenceUpdate(task, number, seat, participants, job.initiator)
-        attempt = await self._links.of(job.initiator).update_presence(update)
+        initiator = await self._initiator(task, seat.party)
+        update = PresenceUpdate(task, number, seat, participants, initiator)
+        attempt = await self._links.of(initiator).update_presence(update)
         await self._board.accept(attempt)
         return attempt
 
@@ -248,6 +247,13 @@ class Attendances:
         lost = replace(seat, presence=Presence.LOST, detail=detail)
         await self._save(task, attended[0], lost)
         await self._tell_later(task, attended[0], lost)
+
+    async def _initiator(self, task: TaskRef, party: Party) -> Party:
+        """Whose site coordinates the job, of which the party must be one."""
+        job = await self._database.run(lambda session: load_job(session, task.job_id))
+        if all(at.party != party for at in job.parties):
+            raise MessageRejected(f"{party} does not take part in job {task.job_id}.")
+        return job.initiator
 
     async def _attended(self, task: TaskRef, party: Party) -> tuple[int, PartyPresence] | None:
         return await self._database.run(lambda session: load_attendance(session, task, party))
