@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
+import fate_federated.dag_factory.job_file  # noqa: F401 - the processes that parse are forked from one that has it
 from fate_federated.catalog.discovery import component_names, find_component
 from fate_federated.dag_factory.generate import SiteJobs
 from fate_federated.dag_factory.versions import VersionStore
@@ -52,7 +53,7 @@ class FateDagBundle(BaseDagBundle):
         Raises:
             ConfigError: this machine does not have that version, or site.yaml is wrong.
         """
-        _import_what_parsing_needs()
+        _load_specs()
         if self.version is None:
             self.refresh()
         else:
@@ -88,10 +89,8 @@ class FateDagBundle(BaseDagBundle):
             self._seen = seen if latest < time.time() - SETTLED_SECONDS else None
 
 
-def _import_what_parsing_needs() -> None:
-    """The processes that parse are forked from this one, once per file: they have then what is imported here."""
-    import fate_federated.dag_factory.job_file  # noqa: F401
-
+def _load_specs() -> None:
+    """Load what every component declares, for all the processes that are forked from this one to parse one file."""
     for module in component_names():
         with contextlib.suppress(ConfigError):  # a job that names a broken component says so
             find_component(module)

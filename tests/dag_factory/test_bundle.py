@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,32 @@ def test_each_broken_file_is_an_import_error_of_its_own_and_disturbs_no_other(si
     assert len(found) == len(told)
     for name, message in told.items():
         assert any(text.startswith(str(site.dags / name)) and message in text for text in found), name
+
+
+def test_an_archive_under_a_job_s_name_is_never_run(site: Site, tmp_path: Path) -> None:
+    site.drop("credit", DSL, CONF)
+    archive = io.BytesIO(b"{}")
+    archive.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("run.py", f"# airflow dag\nopen({str(tmp_path / 'was_run')!r}, 'w')")
+    (site.dags / "trick.fate.json").write_bytes(archive.getvalue())
+    bag = parsed(open_bundle(site))
+    assert "credit.guest-9999" in bag.dags
+    assert [text.partition(": ")[2] for text in bag.import_errors.values()] == ["it is a ZIP archive, not JSON."]
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_names_and_contents_of_any_bytes_disturb_no_other(site: Site) -> None:
+    site.drop("credit", DSL, CONF)
+    (site.dags / os.fsdecode(b"\xff'\"\n.fate.json")).write_bytes(bytes(range(256)))
+    folder = site.dags / os.fsdecode(b"\xfe")
+    folder.mkdir()
+    (folder / "odd.fate.json").write_bytes(b"\0")
+    bag = parsed(open_bundle(site))
+    assert set(bag.dags) == {"credit.guest-9999", "credit.host-10000"}
+    assert len(bag.import_errors) == 2
+    for text in bag.import_errors.values():
+        assert text.encode().startswith(bytes(site.dags))
 
 
 def test_a_job_without_a_hosted_party_says_so(site: Site) -> None:

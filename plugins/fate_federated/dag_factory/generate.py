@@ -57,6 +57,10 @@ broken_job(
 '''
 
 
+_END_OF_ZIP = b"PK\5\6"
+"""In every ZIP archive and in no JSON. Airflow would run the Python in an archive, whatever the file is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class SiteJobs:
     """The jobs that are on a site's disk: those dropped there and those received from other sites' initiators."""
@@ -116,7 +120,7 @@ class SiteJobs:
             name=job.name,
             digest=sha256(b"\0".join(copies.values())).hexdigest()[:12],
             copies=tuple(names),
-            files=tuple(map(str, job.paths)),
+            files=tuple(_printable(path) for path in job.paths),
             parties=self.site.parties,
             received=received,
             paused=received and self.site.policy.consent == "ask",
@@ -128,16 +132,24 @@ def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise DslError([DslProblem("", f"the file has more than {MAX_TEXT_BYTES >> 20} MiB", "", str(path))])
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise DslError([DslProblem("", f"it cannot be read: {error.strerror}", "", str(path))]) from error
+    if _END_OF_ZIP in content:
+        raise DslError([DslProblem("", "it is a ZIP archive, not JSON", "", str(path))])
+    return content
 
 
 def _broken(problem: DslProblem) -> tuple[str, bytes]:
     """A file of its own for a problem, with a name in which the user's file can be recognised."""
-    text = _BROKEN.format(file=problem.file, message=problem.message, remedy=problem.remedy)
-    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(problem.file).name)[-100:].lstrip(".")
+    text = _BROKEN.format(file=_printable(problem.file), message=problem.message, remedy=problem.remedy)
+    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(problem.file).name)[:160].lstrip(".")
     return f"{recognisable}.{sha256(text.encode()).hexdigest()[:8]}.py", text.encode()
+
+
+def _printable(path: Path | str) -> str:
+    """A path for messages. Its bytes need not be UTF-8; what Airflow shows has to be."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _same(job: JobPaths, other: JobPaths) -> bool:
