@@ -11,7 +11,7 @@ import typer
 from fate_federated.cli.where import DEFAULT_SITE, JsonOption, SiteOption, output, print_json
 from fate_federated.errors import ConfigError
 
-app = typer.Typer(help="The site's tables.", no_args_is_help=True)
+app = typer.Typer(help="The site's tables.", no_args_is_help=True, rich_markup_mode=None)
 
 NAMESPACE = Annotated[str, typer.Argument(help="The table's namespace.")]
 NAME = Annotated[str, typer.Argument(help="The table's name.")]

@@ -8,7 +8,7 @@ import typer
 
 from fate_federated.cli.where import DEFAULT_SITE, JsonOption, SiteOption, output, print_json
 
-app = typer.Typer(help="What left this site's parties.", no_args_is_help=True)
+app = typer.Typer(help="What left this site's parties.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")

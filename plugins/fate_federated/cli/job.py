@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fate_federated.site.submit import Submission
     from fate_federated.wire.records import Job
 
-app = typer.Typer(help="Submit jobs, watch them, stop them.", no_args_is_help=True)
+app = typer.Typer(help="Submit jobs, watch them, stop them.", no_args_is_help=True, rich_markup_mode=None)
 
 JOB = Annotated[str, typer.Argument(metavar="JOB_ID", help="See `fate job list`.")]
 POLL_SECONDS = 0.5

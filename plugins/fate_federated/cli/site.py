@@ -10,7 +10,7 @@ import typer
 from fate_federated.cli.where import DEFAULT_SITE, JsonOption, SiteOption, output, print_json
 from fate_federated.party import Party
 
-app = typer.Typer(help="Make, start, look at and stop a site.", no_args_is_help=True)
+app = typer.Typer(help="Make, start, look at and stop a site.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()

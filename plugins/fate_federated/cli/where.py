@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SiteOption = Annotated[
     Path,
@@ -27,6 +29,8 @@ DEFAULT_SITE = Path("site")
 
 def output() -> Console:
     """Where results go. Piped, lines are as long as they need to be and have no colours."""
+    from rich.console import Console
+
     return Console() if sys.stdout.isatty() else Console(width=200, soft_wrap=True)
 
 

@@ -103,7 +103,7 @@ def create_site(plan: SitePlan) -> SiteSettings:
         raise
     layout = SiteLayout(home)
     dags_folder = settings.path(settings.airflow.dags_folder).resolve()
-    for folder in (dags_folder, home / "storage", home / "gateway", layout.logs):
+    for folder in (dags_folder, home / "storage", home / "gateway", layout.run, layout.logs):
         folder.mkdir(parents=True, exist_ok=True)
     write_airflow(
         AirflowPlan(

@@ -28,12 +28,13 @@ class SiteLayout:
 
     @property
     def run(self) -> Path:
-        """What exists because the site runs: supervisor's files and the processes' logs."""
+        """What exists because the site runs: supervisor's files."""
         return self.home / "run"
 
     @property
     def logs(self) -> Path:
-        return self.run / "logs"
+        """Of the processes; those of tasks are Airflow's."""
+        return self.home / "logs"
 
     @property
     def supervisor_conf(self) -> Path:

@@ -100,6 +100,11 @@ class Site:
     """
 
     def __init__(self, path: Path | str) -> None:
+        if not Path(path).exists():
+            raise SiteError(
+                f"There is no site in {path}. Name its folder with --site or FATE_SITE, or make one with "
+                f"`fate site init {path} --name NAME --party PARTY`."
+            )
         self.settings: SiteSettings = load_site(path)
         self.layout = SiteLayout(self.settings.home)
 
@@ -244,7 +249,8 @@ class Site:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Two commands that start and stop the same site take turns."""
-        self.layout.logs.mkdir(parents=True, exist_ok=True)
+        for folder in (self.layout.run, self.layout.logs):
+            folder.mkdir(parents=True, exist_ok=True)
         with self.layout.lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
