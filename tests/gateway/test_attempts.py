@@ -200,14 +200,24 @@ def test_a_party_without_a_part_follows_the_outcome_and_cannot_change_it(federat
     assert await_attempt(federation, job, ARBITER, until_decided=True).state is AttemptState.SUCCESS
 
 
-def test_an_attempt_that_only_others_take_part_in_is_known_to_a_follower_that_comes_late(
-    federation: Federation,
-) -> None:
+def test_a_follower_that_comes_late_ends_as_the_others_did(federation: Federation) -> None:
     job = federation.start_job()
     for attendance in federation.run_attempt(job, participants=(GUEST, HOST)).values():
         attendance.report(Presence.SUCCEEDED)
-    late = federation.attend(job, ARBITER, participants=(GUEST, HOST), attempt=1)
-    assert decided(late).state is AttemptState.SUCCESS
+    eventually(lambda: federation[ARBITER].client().get_job(job.job_id).tasks)
+    late = federation.attend(job, ARBITER, participants=(GUEST, HOST))
+    assert (decided(late).number, decided(late).state) == (1, AttemptState.SUCCESS)
+    again = federation.attend(job, ARBITER, participants=(GUEST, HOST))
+    assert eventually(lambda: again.attempt).number == 2, "a task that has ended once waits for the next attempt"
+
+
+def test_a_participant_that_comes_when_all_is_over_ends_as_the_others_did(federation: Federation) -> None:
+    job = federation.start_job()
+    federation.attend(job, GUEST).report(Presence.CANCELED, "stopped by a person")
+    late = federation.attend(job, HOST)
+    assert (decided(late).number, decided(late).state) == (1, AttemptState.CANCELED)
+    again = federation.attend(job, GUEST)
+    assert eventually(lambda: again.attempt).number == 2
 
 
 def test_parties_that_disagree_on_the_participants_fail_the_attempt(federation: Federation) -> None:

@@ -89,7 +89,7 @@ def _with(attempt: Attempt, seat: PartyPresence, now: float) -> Attempt:
     """Put a party where it stands now, and draw the consequences."""
     seats = tuple(seat if other.party == seat.party else other for other in attempt.parties)
     changed = replace(attempt, parties=seats, revision=attempt.revision + 1)
-    if not seat.participates:
+    if not seat.participates or attempt.decided:
         return changed
     if seat.presence in _BROKEN:
         verdict = AttemptState.CANCELED if seat.presence is Presence.CANCELED else AttemptState.FAILED

@@ -199,12 +199,17 @@ def _attended(attempts: Sequence[Attempt], update: PresenceUpdate) -> Attempt | 
 def _join(step: _Step, update: PresenceUpdate) -> Attempt:
     """A party's task comes: into the attempt that it knows, the one that waits, or a new one."""
     party, instance = update.presence.party, update.presence.instance
+    if any(at.party == party and at.status is JobStatus.WAITING for at in step.job.parties):
+        step.job = set_party(step.session, step.job.job_id, party, JobStatus.RUNNING)
     attempts = load_attempts(step.session, update.task)
     attended = _attended(attempts, update)
     if attended is not None and attended.decided:
         return attended
-    attempt = attended or (attempts[-1] if attempts and not attempts[-1].decided else None)
-    if attempt is None:
+    attempt = attended or (attempts[-1] if attempts else None)
+    if attempt is not None and attempt.decided and _never_came(attempt, party):
+        # Decided before this party's task came: without it, or only by what others did. It ends as they did.
+        return step.save(rules.joined(attempt, party, instance, step.now))
+    if attempt is None or attempt.decided:
         return _join_new(step, update, len(attempts) + 1)
     if set(attempt.participants) != set(update.participants):
         return step.save(rules.failed(attempt, _disagreement(attempt, update), step.now))
@@ -216,6 +221,11 @@ def _join(step: _Step, update: PresenceUpdate) -> Attempt:
     if party == step.job.initiator and attempt.number > 1:
         after = rules.rerun(after)
     return attempt if after is attempt else step.save(after)
+
+
+def _never_came(attempt: Attempt, party: Party) -> bool:
+    seat = attempt.seat(party)
+    return seat is not None and seat.presence is Presence.ABSENT
 
 
 def _join_new(step: _Step, update: PresenceUpdate, number: int) -> Attempt:
