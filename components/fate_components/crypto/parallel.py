@@ -80,7 +80,7 @@ def _pieces(work: int, most: int, modulus: mpz) -> int:
     seconds = work * 6e-6 * (int(modulus.bit_length()) / 4096) ** 1.7
     if seconds < _WORTH_SECONDS or cores() == 1:
         return 1
-    return min(2 * cores(), most)
+    return min(cores(), most)
 
 
 def _width(modulus: mpz) -> int:
