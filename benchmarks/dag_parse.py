@@ -1,5 +1,7 @@
 """How long Airflow takes over a job's DAG file, beyond importing itself, and over a dags folder in which jobs change.
 
+Parsing is one process at work: its CPU time is told, which other work on the machine does not blur.
+
 ``python benchmarks/dag_parse.py [--json] [--jobs 500]``
 """
 
@@ -27,9 +29,9 @@ import airflow.serialization.serialized_objects, airflow.sdk.execution_time.task
 FIRST_PARSE = f"""
 {AIRFLOW}
 import runpy, sys, time
-started = time.perf_counter()
+started = time.process_time()
 runpy.run_path(sys.argv[1])
-print(time.perf_counter() - started)
+print(time.process_time() - started)
 """
 
 LATER_PARSES = f"""
@@ -38,9 +40,9 @@ import runpy, sys, time
 runpy.run_path(sys.argv[2])
 times = []
 for _ in range(5):
-    started = time.perf_counter()
+    started = time.process_time()
     runpy.run_path(sys.argv[1])
-    times.append(time.perf_counter() - started)
+    times.append(time.process_time() - started)
 print(min(times))
 """
 
@@ -56,9 +58,9 @@ def main() -> None:
         demo, large = _site(folder / "demo", [_demo()]), _site(folder / "large", [_large(200)])
         small_file, large_file = _generated(demo), _generated(large)
         first = min(_run(FIRST_PARSE, small_file) for _ in range(3))
-        report.add("first parse of a job of 6 components", 1e3 * first, "ms", BUDGET_MILLISECONDS)
-        report.add("later parses, the package loaded", 1e3 * _run(LATER_PARSES, small_file, small_file), "ms")
-        report.add("the same, 402 components", 1e3 * _run(LATER_PARSES, large_file, small_file), "ms")
+        report.add("first parse of a job of 6 components", 1e3 * first, "ms CPU", BUDGET_MILLISECONDS)
+        report.add("later parses, the package loaded", 1e3 * _run(LATER_PARSES, small_file, small_file), "ms CPU")
+        report.add("the same, 402 components", 1e3 * _run(LATER_PARSES, large_file, small_file), "ms CPU")
         _measure_folder(report, folder, options.jobs)
     report.print()
 
