@@ -154,7 +154,9 @@ class Jobs:
         def work(session: Session) -> list[tuple[str, str]]:
             job = set_job(session, end.job_id, end.status, end.detail, time.time())
             for at in job.parties:
-                if not at.status.ended:
+                # A run of this site that has not begun yet is told so when it does.
+                hosted = at.party in self._site.hosted
+                if not at.status.ended and not (hosted and at.status is JobStatus.WAITING):
                     set_party(session, job.job_id, at.party, end.status)
             return [run_of(session, job.job_id, at.party) for at in job.parties if at.party in self._site.hosted]
 
