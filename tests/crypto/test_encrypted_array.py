@@ -17,10 +17,9 @@ from hypothesis.extra import numpy as hnp
 from fate_components.crypto.encrypted_array import (
     EncryptedArray,
     concatenate,
-    residues_from_wire,
-    residues_to_wire,
 )
 from fate_components.crypto.fixed_point import FixedPoint
+from fate_components.crypto.masking import residues_from_wire, residues_to_wire
 from fate_components.crypto.paillier import PrivateKey, generate_keypair
 from fate_federated.errors import CryptoError
 from fate_federated.wire.payload import Ciphertexts, decode, encode

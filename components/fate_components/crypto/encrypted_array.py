@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import gmpy2
@@ -16,6 +15,7 @@ from gmpy2 import mpz
 from fate_components.crypto import parallel
 from fate_components.crypto.fixed_point import DEFAULT_EXPONENT, FixedPoint, to_floats
 from fate_components.crypto.integers import Floats, Residues, as_residues, inverses, pack, product, unpack
+from fate_components.crypto.masking import Mask, packed_ciphertext, signed
 from fate_components.crypto.paillier import PrivateKey, PublicKey
 from fate_federated.errors import CryptoError
 from fate_federated.wire.payload import Ciphertexts
@@ -46,11 +46,7 @@ class EncryptedArray:
     __slots__ = ("_fresh", "_values", "bound", "exponent", "key")
 
     def __init__(self, key: PublicKey, values: Residues, exponent: int, bound: int | None, *, fresh: bool = False):
-        if bound is not None and bound > key.limit:
-            raise CryptoError(
-                f"A plaintext might need {bound.bit_length()} bits where a key of {key.bits} bits has room for "
-                f"{key.limit.bit_length()}. Use a longer key or a lower precision."
-            )
+        _check_room(key, bound)
         self.key, self.exponent, self.bound = key, exponent, bound
         self._values, self._fresh = values, fresh
 
@@ -74,7 +70,7 @@ class EncryptedArray:
         """
         if self.bound is None:
             raise CryptoError("A masked array is decrypted to residues, for the party that has the mask.")
-        return to_floats(_signed(self.decrypt_residues(private), self.key, self.bound), self.exponent)
+        return to_floats(signed(self.decrypt_residues(private), self.key, self.bound), self.exponent)
 
     def decrypt_residues(self, private: PrivateKey) -> Residues:
         """The plaintexts as they are, in 0..n-1."""
@@ -176,6 +172,8 @@ class EncryptedArray:
         if exponent > self.exponent:
             raise CryptoError(f"An array of exponent {self.exponent} cannot be written with {exponent}.")
         shift = self.exponent - exponent
+        # Before the work: a peer's message says which exponent it has.
+        _check_room(self.key, self._known_bound << shift)
         bases = self._values.ravel().tolist()
         values = parallel.elementwise_powers(bases, [1 << shift] * len(bases), self.key.modulus)
         return EncryptedArray(self.key, as_residues(values, self.shape), exponent, self._known_bound << shift)
@@ -188,7 +186,7 @@ class EncryptedArray:
         slot_bits = self._known_bound.bit_length() + 2
         slots = max((self.key.bits - 2) // slot_bits, 1)
         flat, modulus = self._values.ravel().tolist(), self.key.modulus
-        packed = [_packed(flat[at : at + slots], slot_bits, modulus) for at in range(0, len(flat), slots)]
+        packed = [packed_ciphertext(flat[at : at + slots], slot_bits, modulus) for at in range(0, len(flat), slots)]
         pads = [mpz(secrets.randbelow(int(self.key.n))) for _ in packed]
         values = [value * (1 + pad * self.key.n) % modulus for value, pad in zip(packed, pads, strict=True)]
         mask = Mask(self.key, self.shape, self.exponent, self._known_bound, slots, as_residues(pads, (len(pads),)))
@@ -198,6 +196,8 @@ class EncryptedArray:
 
     def to_wire(self, bits: int | None = None) -> Ciphertexts:
         """For another party, which may not even tell whether two messages hold the same number.
+
+        Shape and exponent travel in clear.
 
         Args:
             bits: what the receiver relies on: no integer has a magnitude above 2**bits. None: half of the key's.
@@ -261,42 +261,6 @@ class EncryptedArray:
         return self.at_exponent(exponent), other.at_exponent(exponent)
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """What hides an array from the party that decrypts it.
-
-    Attributes:
-        shape, exponent, bound: of the array.
-        slots: numbers in one ciphertext.
-        pads: what was added to each ciphertext's plaintext.
-    """
-
-    key: PublicKey
-    shape: tuple[int, ...]
-    exponent: int
-    bound: int
-    slots: int
-    pads: Residues = field(repr=False)
-
-    def remove(self, decrypted: Residues) -> Floats:
-        """The numbers, from the residues that the holder of the private key found.
-
-        Raises:
-            CryptoError: those are not of the array that was masked.
-        """
-        if decrypted.shape != self.pads.shape:
-            raise CryptoError(f"Residues of shape {decrypted.shape} came back for a mask of {self.pads.shape}.")
-        slot_bits = self.bound.bit_length() + 2
-        # Room for all slots; a tampered plaintext leaves something above them.
-        packed = _signed(_modulo(decrypted - self.pads, self.key.n), self.key, 1 << (self.slots * slot_bits))
-        integers: list[mpz] = []
-        for value in packed:
-            integers += _unpacked(value, min(self.slots, math.prod(self.shape) - len(integers)), slot_bits)
-        if any(abs(integer) > self.bound for integer in integers):
-            raise _tampered()
-        return to_floats(as_residues(integers, self.shape), self.exponent)
-
-
 def concatenate(arrays: Sequence[EncryptedArray], axis: int = 0) -> EncryptedArray:
     """Arrays under one key, one after the other."""
     exponent = min(array.exponent for array in arrays)
@@ -307,23 +271,12 @@ def concatenate(arrays: Sequence[EncryptedArray], axis: int = 0) -> EncryptedArr
     return EncryptedArray(first.key, values, exponent, max(array._known_bound for array in (first, *rest)))
 
 
-def residues_to_wire(residues: Residues, key: PublicKey) -> npt.NDArray[np.uint8]:
-    """Plaintexts in 0..n-1 as an array of bytes: one more axis, little-endian."""
-    width = key.plain_width_bytes
-    data = np.frombuffer(pack(residues.ravel().tolist(), width), dtype=np.uint8)
-    return data.reshape(*residues.shape, width)
-
-
-def residues_from_wire(value: Any, key: PublicKey) -> Residues:
-    """What :func:`residues_to_wire` made.
-
-    Raises:
-        CryptoError: it did not.
-    """
-    width = key.plain_width_bytes
-    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape[-1:] != (width,):
-        raise CryptoError("A message does not hold decrypted residues.")
-    return as_residues(unpack(value.tobytes(), width), value.shape[:-1])
+def _check_room(key: PublicKey, bound: int | None) -> None:
+    if bound is not None and bound > key.limit:
+        raise CryptoError(
+            f"A plaintext might need {bound.bit_length()} bits where a key of {key.bits} bits has room for "
+            f"{key.limit.bit_length()}. Use a longer key or a lower precision."
+        )
 
 
 def _wire_bound(key: PublicKey, bits: int | None) -> int:
@@ -342,36 +295,6 @@ def _at_exponent(plain: FixedPoint, exponent: int) -> FixedPoint:
 def _encoded(plain: FixedPoint, key: PublicKey) -> Residues:
     """Ciphertexts without randomness: 1 + m·n."""
     return _modulo(1 + plain.integers.astype(object) * key.n, key.modulus)
-
-
-def _signed(residues: Residues, key: PublicKey, bound: int) -> Residues:
-    half = key.n // 2
-    values = [value - key.n if value > half else value for value in residues.ravel()]
-    if any(abs(value) > bound for value in values):
-        raise _tampered()
-    return as_residues(values, residues.shape)
-
-
-def _tampered() -> CryptoError:
-    return CryptoError("A ciphertext holds a larger number than it can by how it was made: it was tampered with.")
-
-
-def _packed(values: Sequence[mpz], slot_bits: int, modulus: mpz) -> mpz:
-    """One ciphertext of the sum of plaintext_j * 2**(slot_bits * j)."""
-    shift, result = mpz(1) << slot_bits, mpz(1)
-    for value in reversed(values):
-        result = gmpy2.powmod(result, shift, modulus) * value % modulus
-    return result
-
-
-def _unpacked(value: mpz, count: int, slot_bits: int) -> list[mpz]:
-    """The signed numbers that were packed; the last takes what is left."""
-    half, result = mpz(1) << (slot_bits - 1), []
-    for _ in range(count - 1):
-        number = (value + half) % (2 * half) - half
-        result.append(number)
-        value = (value - number) >> slot_bits
-    return [*result, value]
 
 
 def _modulo(values: Any, modulus: mpz) -> Residues:

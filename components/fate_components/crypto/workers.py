@@ -61,9 +61,10 @@ class Workers:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    # A new session: a Ctrl-C in a terminal is for the parent, whose end the worker sees.
+    # -P: nothing in the working folder may stand in for a module. A session of its own: a Ctrl-C in a terminal is for
+    # the parent, whose end the worker sees.
     return subprocess.Popen(
-        [sys.executable, "-m", "fate_components.crypto.worker"],
+        [sys.executable, "-P", "-m", "fate_components.crypto.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

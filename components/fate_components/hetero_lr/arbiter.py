@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 
-from fate_components.crypto.encrypted_array import EncryptedArray, residues_to_wire
+from fate_components.crypto.encrypted_array import EncryptedArray
+from fate_components.crypto.masking import residues_to_wire
 from fate_components.crypto.paillier import PrivateKey, generate_keypair
 from fate_components.hetero_lr.learner import from_peer
 from fate_components.hetero_lr.messages import GuestVerdict, Plan, Verdict

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fate_components.crypto.encrypted_array import EncryptedArray, concatenate, residues_from_wire
+from fate_components.crypto.encrypted_array import EncryptedArray, concatenate
 from fate_components.crypto.fixed_point import FixedPoint
+from fate_components.crypto.masking import residues_from_wire
 from fate_components.crypto.paillier import PublicKey
 from fate_components.hetero_lr.messages import Rows
 from fate_components.hetero_lr.model import Floats, LinearPart
