@@ -48,7 +48,7 @@ def whole_job(report: Report, features: np.ndarray, label: np.ndarray, bits: int
     }
     params = {
         "max_iter": iterations, "learning_rate": 0.15, "alpha": 0.01, "tol": 0, "init_param": {"init_method": "zeros"},
-        "optimizer": "nesterov_momentum_sgd", "encrypt_param": {"key_length": bits},
+        "optimizer": "adagrad", "encrypt_param": {"key_length": bits},
     }  # fmt: skip
     started = time.perf_counter()
     results = Federation([GUEST, HOST, ARBITER], seed=1).run("HeteroLR", params, tables)
