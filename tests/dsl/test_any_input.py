@@ -113,6 +113,30 @@ def test_enormous_texts_make_short_messages(dsl: Job, conf: Job) -> None:
     assert len(str(error)) < 3_000
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda dsl, conf: conf["role"].update(host=["-"] * 20_000),
+        lambda dsl, conf: conf["role"].update(host=list(range(20_000))),
+        lambda dsl, conf: conf["role"].update({f"role_{index}": [] for index in range(20_000)}),
+        lambda dsl, conf: conf.update({f"key_{index}": 1 for index in range(20_000)}),
+        lambda dsl, conf: conf["component_parameters"]["common"].update({f"x_{index}": {} for index in range(20_000)}),
+        lambda dsl, conf: conf["component_parameters"]["common"]["hetero_lr_0"].update(
+            {f"x_{index}": 1 for index in range(20_000)}
+        ),
+        lambda dsl, conf: dsl["components"].update({f"x_{index}": {} for index in range(20_000)}),
+        lambda dsl, conf: dsl["components"]["evaluation_0"]["input"]["data"].update(data=["x.data"] * 20_000),
+        lambda dsl, conf: dsl["components"]["evaluation_0"]["output"].update(data=["data"] * 20_000),
+        lambda dsl, conf: dsl["components"]["evaluation_0"]["output"].update(data=[str(i) for i in range(20_000)]),
+    ],
+)
+def test_being_wrong_twenty_thousand_times_takes_seconds(dsl: Job, conf: Job, change: Any) -> None:
+    change(dsl, conf)
+    result = outcome(json.dumps(dsl), json.dumps(conf))
+    assert len(result.problems if isinstance(result, DslError) else result.warnings) <= 100
+
+
 def test_a_job_of_four_hundred_components(dsl: Job, conf: Job) -> None:
     components = dsl["components"]
     for index in range(1, 200):

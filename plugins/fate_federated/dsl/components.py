@@ -11,6 +11,7 @@ from fate_federated.dsl.document import Document, shorten
 from fate_federated.dsl.findings import Findings, Written
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_COMPONENTS = 2000
 RESERVED = frozenset({"start_job", "finish_job"})
 """Names of the tasks that every DAG has besides its components."""
 
@@ -56,6 +57,10 @@ def read_components(dsl: Document, findings: Findings) -> dict[str, ComponentTex
     if not isinstance(components, dict) or not components:
         findings.error(dsl, ("components",), "a dsl has components, by name", 'Write {"components": {…}}.')
         return {}
+    if len(components) > MAX_COMPONENTS:
+        message = f"{len(components)} components are more than a job may have"
+        findings.error(dsl, ("components",), message, f"Up to {MAX_COMPONENTS} can.")
+        return {}
     read: dict[str, ComponentText] = {}
     for name, value in components.items():
         path = ("components", name)
@@ -68,9 +73,11 @@ def read_components(dsl: Document, findings: Findings) -> dict[str, ComponentTex
         if text is None:
             continue
         for kind, names in (("data", text.output.data), ("model", text.output.model), ("cache", text.output.cache)):
+            seen: set[str] = set()
             for index, output in enumerate(names or ()):
-                if output in (names or ())[:index]:
+                if output in seen:
                     message = f"{name} has two {kind} outputs named {shorten(output)}"
                     findings.error(dsl, (*path, "output", kind, index), message, "Rename one of them.")
+                seen.add(output)
         read[name] = text
     return read

@@ -13,7 +13,7 @@ from fate_federated.errors import DslError, DslProblem
 MAX_TEXT_BYTES = 8 << 20
 """Of one text; a dsl and a conf travel together in one message of at most 16 MiB."""
 MAX_DEPTH = 64
-MAX_VALUES = 1_000_000
+MAX_VALUES = 200_000
 MAX_KEY_CHARACTERS = 256
 
 Path = tuple[str | int, ...]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,10 +18,15 @@ from fate_federated.errors import DslProblem, suggest
 class Written(BaseModel):
     """Base of the models of what stands in a dsl or conf: exact types, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 M = TypeVar("M", bound=BaseModel)
+Remedy = str | Callable[[], str]
+"""What to do, or how to find out: looking for a similar name is only worth it for what is shown."""
+
+MAX_FINDINGS = 100
+"""Of each kind: nobody reads more, and what another organisation sends may be wrong any number of times."""
 
 
 class Findings:
@@ -29,22 +36,18 @@ class Findings:
         self.errors: list[DslProblem] = []
         self.warnings: list[DslProblem] = []
 
-    def error(self, document: Document, path: Path, message: str, remedy: str = "") -> None:
-        problem = document.problem(path, message, remedy)
-        if problem not in self.errors:
-            self.errors.append(problem)
+    def error(self, document: Document, path: Path, message: str, remedy: Remedy = "") -> None:
+        _note(self.errors, document, path, message, remedy)
 
-    def warn(self, document: Document, path: Path, message: str, remedy: str = "") -> None:
-        problem = document.problem(path, message, remedy)
-        if problem not in self.warnings:
-            self.warnings.append(problem)
+    def warn(self, document: Document, path: Path, message: str, remedy: Remedy = "") -> None:
+        _note(self.warnings, document, path, message, remedy)
 
     def check(self, model: type[M], document: Document, path: Path, value: object) -> M | None:
         """The value as a model, or None after noting what is wrong with it."""
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            for where, message, remedy in explain(error, model, value):
+            for where, message, remedy in islice(explain(error, model, value), MAX_FINDINGS):
                 self.error(document, path + where, message, remedy)
             return None
 
@@ -53,14 +56,23 @@ class Findings:
         if isinstance(value, dict):
             for key in value:
                 if key not in known:
-                    self.warn(document, (*path, key), f"{shorten(key)} means nothing here", suggest(key, known))
+                    self.warn(
+                        document, (*path, key), f"{shorten(key)} means nothing here", partial(suggest, key, known)
+                    )
+
+
+def _note(problems: list[DslProblem], document: Document, path: Path, message: str, remedy: Remedy) -> None:
+    if len(problems) < MAX_FINDINGS:
+        problem = document.problem(path, message, remedy if isinstance(remedy, str) else remedy())
+        if problem not in problems:
+            problems.append(problem)
 
 
 def explain(error: ValidationError, model: type[BaseModel], value: object) -> Iterator[tuple[Path, str, str]]:
     """What pydantic found, each as (where, what, remedy); what it says of one place is said once."""
     by_place: dict[Path, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False, include_context=False):
-        by_place.setdefault(_place(detail, value), []).append(detail)
+        by_place.setdefault(place_of(detail, value), []).append(detail)
     for where, details in by_place.items():
         name = ".".join(map(str, where))
         first = details[0]
@@ -75,7 +87,7 @@ def explain(error: ValidationError, model: type[BaseModel], value: object) -> It
             yield where, f"{what}: {said}" if what else said, ""
 
 
-def _place(detail: ErrorDetails, value: object) -> Path:
+def place_of(detail: ErrorDetails, value: object) -> Path:
     """The location as keys and indices of the value, without the names that pydantic gives the branches of a union."""
     place: list[str | int] = []
     for part in detail["loc"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from fate_federated.catalog.discovery import component_names
@@ -70,7 +71,7 @@ class NodeBuilder:
             return None
         if spec is None:
             message = f"no component is named {shorten(module)}"
-            self._findings.error(self._dsl, path, message, suggest(module, component_names()))
+            self._findings.error(self._dsl, path, message, partial(suggest, module, component_names()))
         return spec
 
     def _node(self, name: str, text: ComponentText) -> Node:
@@ -157,7 +158,7 @@ class NodeBuilder:
             self._findings.error(self._dsl, path, message, "Read it with a component of module Reader.")
         elif component not in self._dsl.value["components"] and component not in self._components:
             message = f"no component is named {shorten(component)}"
-            self._findings.error(self._dsl, path, message, suggest(component, self._components))
+            self._findings.error(self._dsl, path, message, partial(suggest, component, self._components))
         else:
             outputs = self._outputs(component, kind)
             if outputs is not None and output not in outputs:

@@ -43,7 +43,7 @@ def read_airflow(conf: Document, findings: Findings) -> AirflowOptions:
 class JobText(Written):
     """Those of the job parameters that mean something here; the others are FATE's affair and are kept as they are."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
     job_type: str = "train"
     timeout: float | None = Field(None, gt=0, le=10 * 366 * 86400)

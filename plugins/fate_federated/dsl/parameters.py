@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.dsl.document import Document, Path
-from fate_federated.dsl.findings import Findings, explain
+from fate_federated.dsl.findings import MAX_FINDINGS, Findings, explain, place_of
 from fate_federated.party import Party
 
 
@@ -89,15 +90,16 @@ def check_parameters(
 
 
 def _problems(spec: ComponentSpec, layer: Layers, *, ignore_unknown: bool) -> list[tuple[Path, str, str, bool]]:
-    problems: list[tuple[Path, str, str, bool]] = []
     try:
         spec.params.model_validate(layer.values)
     except ValidationError as error:
-        unknown = {detail["loc"] for detail in error.errors() if detail["type"] == "extra_forbidden"}
-        found = list(explain(error, spec.params, layer.values))
-        for where, message, remedy in found:
-            ignored = ignore_unknown and where in unknown
-            problems.append((where, message, remedy, ignored))
-            if ignored:
+        found = list(islice(explain(error, spec.params, layer.values), MAX_FINDINGS))
+        unknown: set[Path] = set()
+        if ignore_unknown:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            extra = [detail for detail in details if detail["type"] == "extra_forbidden"]
+            unknown.update(place_of(detail, layer.values) for detail in extra)
+            for where in unknown:
                 layer.drop(where)
-    return problems
+        return [(where, message, remedy, where in unknown) for where, message, remedy in found]
+    return []

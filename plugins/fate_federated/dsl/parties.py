@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fate_federated.dsl.document import Document, Path, shorten
 from fate_federated.dsl.findings import Findings, Written
 from fate_federated.errors import InvalidParty, suggest
 from fate_federated.party import Party, Role
+
+MAX_PARTIES = 64
+"""Of one role."""
 
 
 class InitiatorText(Written):
@@ -25,7 +29,7 @@ def read_parties(conf: Document, findings: Findings) -> tuple[Party, ...]:
         return ()
     for role in roles:
         if role not in list(Role):
-            findings.error(conf, ("role", role), f"{shorten(role)} is not a role", suggest(role, list(Role)))
+            findings.error(conf, ("role", role), f"{shorten(role)} is not a role", partial(suggest, role, list(Role)))
     parties: list[Party] = []
     for role in Role:
         if role not in roles:
@@ -37,6 +41,8 @@ def read_parties(conf: Document, findings: Findings) -> tuple[Party, ...]:
         elif not ids:
             message = f"no party is named for the role {role}"
             findings.error(conf, path, message, "Name one, or remove the role; a template has to be filled in first.")
+        elif len(ids) > MAX_PARTIES:
+            findings.error(conf, path, f"{len(ids)} parties are more than a role may have", f"Up to {MAX_PARTIES} can.")
         else:
             for index, party_id in enumerate(ids):
                 party = _party(role, party_id, conf, (*path, index), findings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import ConfigDict, Field, RootModel
@@ -33,13 +34,13 @@ READER_OUTPUT = "data"
 class AlgorithmParameters(RootModel[dict[str, dict[str, Any]]]):
     """By component, the same at every party."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
 
 class RoleParameters(RootModel[dict[str, dict[str, dict[str, Any]]]]):
     """By role and component; each leaf is a list with one entry for each party of the role."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
 
 class TablesByKey(Written):
@@ -139,7 +140,7 @@ class ConfV1:
             path = ("role_parameters", role)
             if role not in list(Role):
                 message = f"{shorten(role)} is not a role: what is under it has no effect"
-                self._findings.warn(self._conf, path, message, suggest(role, list(Role)))
+                self._findings.warn(self._conf, path, message, partial(suggest, role, list(Role)))
             else:
                 self._warn_of_strangers(path, by_component, components)
         return text.root
@@ -150,7 +151,7 @@ class ConfV1:
         for name in by_component:
             if name not in components and name != "args":
                 message = f"no component of the dsl is named {shorten(name)}: what is under it has no effect"
-                self._findings.warn(self._conf, (*path, name), message, suggest(name, components))
+                self._findings.warn(self._conf, (*path, name), message, partial(suggest, name, components))
 
     def _read_tables(self, key: str) -> dict[Party, tuple[dict[str, Any], Path]]:
         """The table that ``args.<key>`` is at each party that has one, and where the conf says so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -53,7 +54,7 @@ class ConfV2:
             at: Path = (*path, "role", role)
             if role not in list(Role):
                 message = f"{shorten(role)} is not a role: what is under it has no effect"
-                findings.warn(conf, at, message, suggest(role, list(Role)))
+                findings.warn(conf, at, message, partial(suggest, role, list(Role)))
                 continue
             members_of_role = [party for party in parties if party.role == role]
             for index, parameters in by_index.items():
@@ -81,7 +82,7 @@ class ConfV2:
         for name, values in parameters.items():
             if name not in components:
                 message = f"no component of the dsl is named {shorten(name)}: what is under it has no effect"
-                findings.warn(conf, (*path, name), message, suggest(name, components))
+                findings.warn(conf, (*path, name), message, partial(suggest, name, components))
             elif not isinstance(values, dict):
                 findings.error(conf, (*path, name), f"the parameters of {name} are no object", 'Write {"name": value}.')
         self._layers.append((chosen, {name: v for name, v in parameters.items() if isinstance(v, dict)}, path))
