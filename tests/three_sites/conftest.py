@@ -16,6 +16,8 @@ from fate_federated.party import Party
 from fate_federated.site.certificates import issue_certificate, make_authority
 from fate_federated.site.create import PeerPlan, SitePlan, create_site
 from fate_federated.site.site import Site
+from fate_federated.site.upload import upload_table
+from fate_federated.site.upload_conf import UploadPlan
 
 
 def _free_ports(count: int) -> list[int]:
@@ -83,7 +85,5 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeSites]:
 
 
 def _upload(folder: Path, sites: Mapping[Party, Site]) -> None:
-    from fate_federated.site.upload import UploadPlan, upload_table
-
     for party, file in zip((GUEST, HOST), write_csv(folder / "data"), strict=True):
         upload_table(sites[party], UploadPlan(file, namespace="experiment", name=file.stem))
