@@ -193,7 +193,7 @@ class Attendance:
 
     def _follow(self) -> None:
         """The thread: keeps a stream until the attempt is decided, the task parks or closes, or the gateway is gone."""
-        patience = Patience(self._silence_seconds)
+        patience, broken = Patience(self._silence_seconds), False
         while True:
             before = self._attempt
             ended = self._attend_once()
@@ -205,13 +205,15 @@ class Attendance:
                     self._changed.notify_all()
                     return
             if self._attempt is not before:
-                patience = Patience(self._silence_seconds)
+                patience, broken = Patience(self._silence_seconds), False
             error = ended or GatewayUnavailable(self._address, "it ended the stream")
             pause = patience.next_pause() if is_transient(error) else None
             if pause is None:
                 self._give_up(error)
                 return
-            log.warning("the stream to the gateway broke and is taken up again: %s", error)
+            if not broken:
+                log.warning("the stream to the gateway broke and is taken up again: %s", error)
+            broken = True
             time.sleep(pause)
 
     def _attend_once(self) -> FateFederatedError | None:

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 TELL_PATIENCE_SECONDS = 24 * 3600.0
 """What a task has reported is told to the coordinator whenever that can be reached again."""
 
+RETURN_SECONDS = 4.0
+"""What tasks are given, besides the lease, to find a gateway that was restarted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Join:
@@ -93,7 +96,7 @@ class Attendances:
             if self._streams.get(key) is stream:
                 del self._streams[key]
                 if not left and not self._closing:
-                    self._start_lease(join.task, seat)
+                    self._start_lease(join.task, seat, self._lease_seconds)
 
     async def wait_for(self, task: TaskRef, party: Party, *, until_decided: bool) -> Attempt:
         """For the triggerer: the party's attempt once it assembles, or once it is decided."""
@@ -125,7 +128,8 @@ class Attendances:
             if attempt is not None and attempt.decided:
                 continue
             if seat.presence is Presence.JOINED:
-                self._start_lease(task, seat)
+                # The tasks look for their gateway about once a second.
+                self._start_lease(task, seat, self._lease_seconds + RETURN_SECONDS)
             elif seat.presence is not Presence.ABSENT:
                 self._spawn(self._tell_later(task, number, seat))
 
@@ -226,18 +230,18 @@ class Attendances:
             await self._save(attempt.task, attempt.number, seat)
             await self._tell_later(attempt.task, attempt.number, seat)
 
-    def _start_lease(self, task: TaskRef, seat: PartyPresence) -> None:
+    def _start_lease(self, task: TaskRef, seat: PartyPresence, seconds: float) -> None:
         key = (task, seat.party)
         self._end_lease(key)
-        self._leases[key] = asyncio.create_task(self._lease(task, seat))
+        self._leases[key] = asyncio.create_task(self._lease(task, seat, seconds))
 
     def _end_lease(self, key: _Key) -> None:
         lease = self._leases.pop(key, None)
         if lease is not None:
             lease.cancel()
 
-    async def _lease(self, task: TaskRef, seat: PartyPresence) -> None:
-        await asyncio.sleep(self._lease_seconds)
+    async def _lease(self, task: TaskRef, seat: PartyPresence, seconds: float) -> None:
+        await asyncio.sleep(seconds)
         del self._leases[task, seat.party]
         attended = await self._attended(task, seat.party)
         if attended is None or attended[1].instance != seat.instance or attended[1].presence is not Presence.JOINED:
