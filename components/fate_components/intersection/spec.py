@@ -60,5 +60,6 @@ INTERSECTION = ComponentSpec(
     roles=frozenset({Role.GUEST, Role.HOST}),
     params=IntersectionParams,
     implementation="fate_components.intersection.component:Intersection",
+    needs=frozenset({Role.GUEST, Role.HOST}),
     model_outputs=1,
 )
