@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -297,7 +298,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         pid = int((folder / "data/postmaster.pid").read_text().split()[0])
-        os.kill(pid, 2)
+        os.kill(pid, signal.SIGQUIT)
         server.wait(20)
         shutil.rmtree(folder)
 

@@ -25,7 +25,8 @@ from tests.gateway.conftest import (
     on_both_databases,
 )
 
-from fate_federated.errors import GatewayUnavailable
+from fate_federated.errors import GatewayUnavailable, SiteError
+from fate_federated.gateway.server import build_gateway
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
 from fate_federated.wire.records import Metric, TaskRef
@@ -189,10 +190,7 @@ def test_sigterm_stops_it_cleanly_with_open_streams(loopback: Federation) -> Non
 
 
 def test_a_second_gateway_on_the_same_port_says_so(loopback: Federation) -> None:
-    site = loopback[GUEST]
-    file = site.settings.home / "site.yaml"
-    file.write_text(yaml.safe_dump(site.settings.model_dump(mode="json")))
-    command = [sys.executable, "-m", "fate_federated.gateway", "--site", str(file)]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert second.returncode == 1
-    assert f"cannot listen at {site.address}: is the address in use?" in second.stdout
+    second = build_gateway(loopback[GUEST].settings)
+    with pytest.raises(SiteError, match=r"is the address in use\?"):
+        loopback.loop.run(second.start())
+    loopback.loop.run(second.stop())

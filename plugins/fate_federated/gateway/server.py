@@ -99,8 +99,9 @@ class Gateway:
         Raises:
             SiteError: the address is in use.
         """
-        await asyncio.to_thread(self.mailbox.remove_unfinished)
+        # First, since a second gateway ends here and must not have touched anything.
         self.port = _listen(self.server, self.site)
+        await asyncio.to_thread(self.mailbox.remove_unfinished)
         await self.coordinator.resume()
         await self.jobs.resume()
         await self.server.start()
