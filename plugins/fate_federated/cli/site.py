@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -60,6 +62,8 @@ def up(
     from fate_federated.site.site import Site
 
     target = Site(site)
+    # As Ctrl-C: what was started is stopped again.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with parts_progress(target.name) as report:
         target.up(wait=wait, report=report)
     console = output()

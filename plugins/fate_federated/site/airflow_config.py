@@ -59,11 +59,13 @@ def airflow_cfg(plan: AirflowPlan) -> str:
 
 [core]
 executor = LocalExecutor
-# How many tasks run at once at this site. Idle ones cost about 5 MB each.
-parallelism = 12
+# How many tasks run at once at this site. Each has a process of its own, which takes about 20 MB.
+parallelism = 8
 load_examples = False
 # Airflow's default asks the resolver, which a machine without DNS answers late.
 hostname_callable = socket.gethostname
+# An import error says what is wrong with a job's files; where our code found it out is of no use to their author.
+dagbag_import_error_tracebacks = False
 # An edited job is seen within seconds.
 min_serialized_dag_update_interval = 1
 execution_api_server_url = {url}/execution/

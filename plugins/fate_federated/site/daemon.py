@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,18 +35,34 @@ from fate_federated.errors import ConfigError
 log = logging.getLogger(__name__)
 
 AIRFLOW = "airflow.__main__"
-SHARED_BY_PARTS = (
+OF_PARTS = (
     "airflow.dag_processing.manager",
     "airflow.jobs.scheduler_job_runner",
     "airflow.jobs.triggerer_job_runner",
     "fate_federated.bundle",
 )
-SHARED_BY_TASKS = (
-    "fate_federated.bundle",
-    "fate_federated.operators",
+OF_TASKS = (
+    "airflow.version",
+    "fate_federated.attended_run",
     "fate_federated.hooks",
+    "fate_federated.operators",
     "fate_federated.task.run",
+    "fate_federated.task_store",
+    "fate_federated.task_tracker",
+    "fsspec.implementations.local",
+    "grpc._channel",
+    "jinja2.ext",
+    "numpy.random",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
 )
+OF_PARSED_FILES = (
+    "airflow.providers.standard.operators.empty",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.providers.standard.sensors.external_task",
+    "fate_federated.dag_factory.job_file",
+)
+"""What the processes import that the scheduler and the dag processor fork, each anew."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -58,18 +75,28 @@ class _ForkingOptions(ServerOptions):  # type: ignore[misc]
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
         for name in _HANDLED:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _end_with_parent()
         if Path(filename).name != "airflow":
             super().execve(filename, argv, env)
         os.environ.clear()
         os.environ.update(env)
         if argv[1:2] == ["scheduler"]:
             _import_for_tasks()
+        elif argv[1:2] == ["dag-processor"]:
+            _import(OF_PARSED_FILES)
         run_airflow(argv)
 
 
 def run_airflow(argv: list[str]) -> NoReturn:
     """Be the ``airflow`` command in this forked process, to its end."""
+    own_pid = os.getpid()
+
+    def in_child() -> None:
+        # LocalExecutor's workers hold each other's pipes open, so they would outlive a scheduler that was killed.
+        if os.getppid() == own_pid:
+            _end_with_parent()
+
+    os.register_at_fork(after_in_child=in_child)
     sys.argv = argv
     setproctitle(" ".join(["airflow", *argv[1:]]))
     code = 0
@@ -87,6 +114,11 @@ def run_airflow(argv: list[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _end_with_parent() -> None:
+    """Have this process get SIGTERM when its parent ends, however it does."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -107,10 +139,14 @@ def _migrated_to(stamp: Path) -> str:
     return stamp.read_text(encoding="utf-8") if stamp.is_file() else ""
 
 
+def _import(names: Iterable[str]) -> None:
+    for name in names:
+        importlib.import_module(name)
+
+
 def _import_for_tasks() -> None:
     """Import what tasks use, in the process that forks them. A component that fails to is its own tasks' error."""
-    for name in SHARED_BY_TASKS:
-        importlib.import_module(name)
+    _import(OF_TASKS)
     for module in sorted(component_names()):
         try:
             spec = find_component(module)
@@ -132,8 +168,7 @@ def main() -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     importlib.import_module(AIRFLOW)
     migration = None if _migrated_to(arguments.migrated) == arguments.wanted else _start_migration()
-    for name in SHARED_BY_PARTS:
-        importlib.import_module(name)
+    _import(OF_PARTS)
     if migration is not None:
         status = os.waitstatus_to_exitcode(os.waitpid(migration, 0)[1])
         if status != 0:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -97,12 +100,31 @@ def _descendants(process: psutil.Process) -> set[psutil.Process]:
         return set()
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not end the tidying up after the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def stop_all(layout: SiteLayout) -> bool:
     """Stop a site: SIGTERM to supervisord, which stops its programs in order; what is left after that is killed.
 
     Returns:
         whether anything ran.
     """
+    with _undisturbed():
+        return _stop_all(layout)
+
+
+def _stop_all(layout: SiteLayout) -> bool:
     record = recorded_daemon(layout)
     if record is None:
         return False
