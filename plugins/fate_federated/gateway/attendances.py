@@ -99,7 +99,12 @@ class Attendances:
                     self._start_lease(join.task, seat, self._lease_seconds)
 
     async def wait_for(self, task: TaskRef, party: Party, *, until_decided: bool) -> Attempt:
-        """For the triggerer: the party's attempt once it assembles, or once it is decided."""
+        """For the triggerer: the party's attempt once it assembles, or once it is decided.
+
+        Raises:
+            JobNotFound: there is no such job here.
+        """
+        await self._initiator(task, party)
         attended = await self._attended(task, party)
         number = attended[0] if attended else 0
         while True:

@@ -10,9 +10,9 @@ from fate_federated.party import Role
 
 class SumParams(ComponentParams):
     number: float = 1.0
-    behaviour: Literal["add", "data_error", "bug", "block"] = "add"
+    behaviour: Literal["add", "data_error", "bug", "block", "fail_once"] = "add"
     gate: str = ""
-    """``block`` waits inside of a system call until somebody opens this FIFO for writing."""
+    """``block`` waits inside of a system call until somebody opens this FIFO for writing; ``fail_once`` removes it."""
 
 
 SUM_OF_NUMBERS = ComponentSpec(

@@ -42,3 +42,6 @@ class SumOfNumbers(Component[SumParams]):
                 raise ZeroDivisionError("a text with patient 4711 in it")
             case "block":
                 Path(self.params.gate).read_text()
+            case "fail_once" if Path(self.params.gate).exists():
+                Path(self.params.gate).unlink()
+                raise DataError("The first time it does not work.")
