@@ -136,7 +136,6 @@ def test_a_part_that_dies_comes_back(site: Site) -> None:
         return now.pid not in (0, before[Part.SCHEDULER]) and now.health == HEALTHY
 
     _wait_until("the scheduler is back", is_back, 60)
-    # LocalExecutor's workers read a pipe of the scheduler's, and end with it.
     _wait_until("its workers are gone", lambda: not _alive(workers), 10)
 
 

@@ -92,8 +92,10 @@ def run_airflow(argv: list[str]) -> NoReturn:
     own_pid = os.getpid()
 
     def in_child() -> None:
-        # LocalExecutor's workers hold each other's pipes open, so they would outlive a scheduler that was killed.
+        # LocalExecutor's workers hold each other's pipes open, so they would outlive a scheduler that was killed; and
+        # they ignore SIGTERM while they have no task to pass it on to, by the handler that the scheduler left them.
         if os.getppid() == own_pid:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _end_with_parent()
 
     os.register_at_fork(after_in_child=in_child)
