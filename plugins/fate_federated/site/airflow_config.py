@@ -94,6 +94,10 @@ jwt_secret = {secrets.token_urlsafe(64)}
 scheduler_idle_sleep_time = 0.25
 scheduler_health_check_server_port = {plan.api_port + SCHEDULER_HEALTH_OFFSET}
 
+[workers]
+# Seconds: within this a task hears that a person stopped it, and a worker is free again when its task has ended.
+min_heartbeat_interval = 1
+
 [dag_processor]
 dag_bundle_config_list = {json.dumps(bundles)}
 dag_bundle_storage_path = {plan.home / "bundles"}
