@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator
@@ -29,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LENGTH_BYTES = 8
 UNFINISHED = ".part"
+SMALL_BYTES = 1 << 20
+"""A body of this length is gathered in memory before it is written."""
 
 
 class Mailbox:
@@ -61,34 +62,23 @@ class Mailbox:
         Raises:
             MessageRejected: it is not what its header announces, or another message is under its tag.
         """
-        place = self._place(header)
-        there = await asyncio.to_thread(_read_header, place)
-        checked = Checked(header)
-        if there is not None:
-            if there.digest != header.digest:
-                raise MessageRejected(f"Another message was sent before under the tag {header.tag!r}.")
-            async for part in body:
-                await checked.update(part)
-            checked.finish()
-            return True
-        unfinished = place.with_name(f"{place.name}.{uuid.uuid4().hex}{UNFINISHED}")
-        try:
-            file = await asyncio.to_thread(_create, unfinished, header)
+        writing = _Writing(self._place(header), header)
+        if header.body_bytes <= SMALL_BYTES:
+            # One thread's work from beginning to end: most messages are small, and handing over costs more than that.
+            parts = [part async for part in _at_most(header, body)]
+            repeated = await asyncio.to_thread(writing.whole, parts)
+        else:
+            repeated = await asyncio.to_thread(writing.begin)
             try:
                 async for part in body:
-                    await asyncio.to_thread(_append, file, checked, part)
+                    await asyncio.to_thread(writing.append, part)
+                await asyncio.to_thread(writing.finish)
             finally:
-                file.close()
-            checked.finish()
-            await asyncio.to_thread(unfinished.replace, place)
-        except FileNotFoundError as error:
-            raise MessageRejected(f"The attempt ended while the message {header.tag!r} arrived.") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
-        arrival = self._arrivals.pop(place, None)
+                writing.abandon()
+        arrival = self._arrivals.pop(writing.place, None)
         if arrival is not None:
             arrival.set()
-        return False
+        return repeated
 
     def arrival(self, address: Address) -> asyncio.Event:
         """Is set when the message is there: ask for it before looking with :meth:`read`."""
@@ -97,12 +87,11 @@ class Mailbox:
     async def read(self, address: Address) -> AsyncIterator[exchange_pb2.MessagePart] | None:
         """A message as its parts; None when it is not there."""
         place = self._place(address)
-        try:
-            file = await asyncio.to_thread(place.open, "rb")
-        except FileNotFoundError:
+        begun = await asyncio.to_thread(_begin_reading, place)
+        if begun is None:
             return None
         self._arrivals.pop(place, None)
-        return _parts(file)
+        return _parts(*begun)
 
     async def drop_attempt(self, task: TaskRef, number: int) -> None:
         """Remove the messages of an attempt that was decided."""
@@ -128,17 +117,71 @@ def _safe(job_id: str) -> str:
     return job_id
 
 
-def _create(path: Path, header: Header) -> BinaryIO:
-    data = header_out(header).SerializeToString()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("xb", buffering=0)
-    file.write(len(data).to_bytes(LENGTH_BYTES) + data)
-    return file
+class _Writing:
+    """A message on its way into its place. A repetition is checked, and written nowhere."""
+
+    def __init__(self, place: Path, header: Header) -> None:
+        self.place = place
+        self._header = header
+        self._checked = Checked(header)
+        self._unfinished = place.with_name(f"{place.name}.{uuid.uuid4().hex}{UNFINISHED}")
+        self._file: BinaryIO | None = None
+
+    def whole(self, parts: list[bytes]) -> bool:
+        """All of it at once; returns whether it is a repetition."""
+        repeated = self.begin()
+        try:
+            for part in parts:
+                self.append(part)
+            self.finish()
+        finally:
+            self.abandon()
+        return repeated
+
+    def begin(self) -> bool:
+        """Returns whether the message is a repetition."""
+        there = _read_header(self.place)
+        if there is not None:
+            if there.digest != self._header.digest:
+                raise MessageRejected(f"Another message was sent before under the tag {self._header.tag!r}.")
+            return True
+        data = header_out(self._header).SerializeToString()
+        self.place.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._unfinished.open("xb", buffering=0)
+        self._file.write(len(data).to_bytes(LENGTH_BYTES) + data)
+        return False
+
+    def append(self, part: bytes) -> None:
+        self._checked.update_now(part)
+        if self._file is not None:
+            self._file.write(part)
+
+    def finish(self) -> None:
+        self._checked.finish()
+        if self._file is None:
+            return
+        self._file.close()
+        try:
+            self._unfinished.replace(self.place)
+        except FileNotFoundError as error:
+            raise MessageRejected(f"The attempt ended while the message {self._header.tag!r} arrived.") from error
+        self._file = None
+
+    def abandon(self) -> None:
+        """Remove what was not finished."""
+        if self._file is not None:
+            self._file.close()
+            self._unfinished.unlink(missing_ok=True)
 
 
-def _append(file: BinaryIO, checked: Checked, part: bytes) -> None:
-    checked.update_now(part)
-    file.write(part)
+async def _at_most(header: Header, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The parts of a small body, not a byte more than it announces (and one more part, which then is refused)."""
+    left = header.body_bytes
+    async for part in body:
+        yield part
+        left -= len(part)
+        if left < 0:
+            return
 
 
 def _read_header(path: Path) -> Header | None:
@@ -157,9 +200,22 @@ def _header_message(file: BinaryIO) -> exchange_pb2.MessageHeader:
         raise MessageRejected(f"The spool file {file.name} is damaged.") from error
 
 
-async def _parts(file: BinaryIO) -> AsyncIterator[exchange_pb2.MessagePart]:
+def _begin_reading(path: Path) -> tuple[BinaryIO, exchange_pb2.MessageHeader, bytes] | None:
+    """An open message, its header and the first part of its body."""
+    try:
+        file = path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return None
+    return file, _header_message(file), file.read(PART_BYTES)
+
+
+async def _parts(
+    file: BinaryIO, header: exchange_pb2.MessageHeader, part: bytes
+) -> AsyncIterator[exchange_pb2.MessagePart]:
     with file:
-        yield exchange_pb2.MessagePart(header=await asyncio.to_thread(_header_message, file))
-        size = os.fstat(file.fileno()).st_size
-        while file.tell() < size:
-            yield exchange_pb2.MessagePart(body=await asyncio.to_thread(file.read, PART_BYTES))
+        yield exchange_pb2.MessagePart(header=header)
+        left = header.body_bytes
+        while part:
+            yield exchange_pb2.MessagePart(body=part)
+            left -= len(part)
+            part = await asyncio.to_thread(file.read, PART_BYTES) if left else b""
