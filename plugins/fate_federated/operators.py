@@ -216,8 +216,8 @@ class FederatedTaskOperator(_FederatedOperator):
     def _wait_for_others(self, attendance: Attendance, task: TaskRef) -> Attempt:
         """The attempt once it runs; defers when a party is not ready within the grace."""
         attempt = attendance.wait_running(FIRST_LOOK_SECONDS)
+        self._log_joined(attendance.attempt)
         if attempt is None:
-            self._log_waiting(attendance.attempt)
             attempt = attendance.wait_running(max(0.0, self.join_grace_seconds - FIRST_LOOK_SECONDS))
         while attempt is None:
             self._park(attendance, task)
@@ -311,12 +311,13 @@ class FederatedTaskOperator(_FederatedOperator):
         except FateFederatedError as error:
             self.log.warning("the other parties could not be told: %s", error)
 
-    def _log_waiting(self, attempt: Attempt | None) -> None:
+    def _log_joined(self, attempt: Attempt | None) -> None:
         if attempt is None:
             self.log.info("joining %s", self.component)
             return
         absent = [str(member.party) for member in attempt.parties if member.participates and member.presence in _AWAY]
-        self.log.info("joined attempt %d of %s, waiting for %s", attempt.number, self.component, ", ".join(absent))
+        awaited = f", waiting for {', '.join(absent)}" if absent else ""
+        self.log.info("%s joined attempt %d of %s%s", self.party, attempt.number, self.component, awaited)
 
 
 class FinishJobOperator(_FederatedOperator):
