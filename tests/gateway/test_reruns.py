@@ -81,6 +81,17 @@ def test_a_party_that_only_follows_is_cleared_too(federation: Federation) -> Non
     eventually(lambda: federation[ARBITER].airflow.cleared == [key(ARBITER)])
 
 
+def test_what_comes_after_it_is_cleared_where_it_was_never_tried(federation: Federation) -> None:
+    job = fail_once(federation)
+    federation.attend(job, GUEST)
+    after = (f"demo.{HOST}", RUN_ID, "evaluation_0")
+    federation[HOST].airflow.tasks[after] = "upstream_failed"
+    guest = federation.attend(job, GUEST, "evaluation_0")
+    attempt = eventually(lambda: guest.attempt)
+    assert (attempt.number, attempt.rerun) == (1, True)
+    eventually(lambda: after in federation[HOST].airflow.cleared)
+
+
 @pytest.mark.parametrize("state", ["queued", "running", "scheduled", "deferred", "up_for_retry"])
 def test_a_task_that_comes_by_itself_is_left_alone(federation: Federation, state: str) -> None:
     job = fail_once(federation)

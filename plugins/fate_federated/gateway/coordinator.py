@@ -218,7 +218,7 @@ def _join(step: _Step, update: PresenceUpdate) -> Attempt:
         # Its former task still counted as running.
         step.save(after)
         return _join_new(step, update, attempt.number + 1)
-    if party == step.job.initiator and attempt.number > 1:
+    if party == step.job.initiator and _may_have_ended(step, attempt.number):
         after = rules.rerun(after)
     return attempt if after is attempt else step.save(after)
 
@@ -234,10 +234,16 @@ def _join_new(step: _Step, update: PresenceUpdate, number: int) -> Attempt:
         raise JobError(f"The participants that {party} names for {update.task} are not parties of the job.")
     _reopen(step, party)
     attempt = rules.opened(update.task, number, _parties(step.job), participants, step.now)
-    if number > 1 and party == step.job.initiator:
+    if party == step.job.initiator and _may_have_ended(step, number):
         attempt = rules.rerun(attempt)
     log.info("attempt %d of %s opened by %s", number, update.task, party)
     return step.save(rules.joined(attempt, party, update.presence.instance, step.now))
+
+
+def _may_have_ended(step: _Step, number: int) -> bool:
+    """Whether parties may have ended their tasks of this component: in an earlier attempt of it, or without any
+    because a component before it failed and is run again now."""
+    return number > 1 or any(attempt.number > 1 for attempt in newest_attempts(step.session, step.job.job_id))
 
 
 def _reopen(step: _Step, party: Party) -> None:
