@@ -224,6 +224,20 @@ def test_messages_are_removed_when_their_attempt_is_decided(federation: Federati
     eventually(lambda: not [path for path in spool.rglob("*") if path.is_file()])
 
 
+def test_a_message_is_removed_once_its_receiver_asks_for_the_next(federation: Federation) -> None:
+    job = federation.start_job()
+    federation.run_attempt(job)
+    host, guest = transport(federation, job, HOST), transport(federation, job, GUEST)
+    spool = federation[GUEST].settings.spool
+    for step in range(5):
+        host.push(GUEST, f"gradient.{step}", np.full(10, step))
+        transport(federation, job, ARBITER).push(GUEST, f"gradient.{step}", step)
+        assert guest.pull(HOST, f"gradient.{step}")[0] == step
+        assert len([path for path in spool.rglob("*") if path.is_file()]) == 1 + (step + 1)
+    for step in range(5):
+        assert guest.pull(ARBITER, f"gradient.{step}") == step
+
+
 @on_both_databases
 def test_the_ledger_lists_what_left_and_only_that(federation: Federation) -> None:
     job = federation.start_job()

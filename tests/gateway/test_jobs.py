@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from tests.gateway.conftest import (
@@ -20,10 +22,10 @@ from tests.gateway.conftest import (
     on_both_databases,
 )
 
-from fate_federated.errors import AccessDenied, JobError, JobNotFound
+from fate_federated.errors import AccessDenied, GatewayUnavailable, JobError, JobNotFound
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
-from fate_federated.wire.records import JobFiles
+from fate_federated.wire.records import Job, JobFiles
 
 DAG = "demo.guest-9999"
 
@@ -110,8 +112,48 @@ def test_when_one_site_refuses_no_site_keeps_the_run(federation: Federation) -> 
     assert host.client().get_job(job.job_id).status is JobStatus.RUNNING
 
 
+@pytest.fixture
+def slow_start(federation: Federation) -> Iterator[Future[Job]]:
+    """A job whose start waits for the host's Airflow, which does not find the DAG."""
+    folders, federation[HOST].airflow.folders = federation[HOST].airflow.folders, []
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(federation.start_job)
+        eventually(lambda: ("demo.arbiter-10000", RUN_ID) in federation[ARBITER].airflow.runs)
+        eventually(federation[HOST].client().list_jobs)
+        yield starting
+    federation[HOST].airflow.folders = folders
+
+
+def test_a_job_that_is_stopped_while_it_starts_does_not_start(federation: Federation, slow_start: Future[Job]) -> None:
+    (job,) = federation[GUEST].client().list_jobs()
+    assert job.status is JobStatus.WAITING
+    federation[GUEST].client().stop_job(job.job_id, "stopped by Ada")
+    eventually(lambda: federation[ARBITER].airflow.runs["demo.arbiter-10000", RUN_ID] == "failed")
+    federation[HOST].airflow.folders = [federation[HOST].settings.received_jobs]
+    with pytest.raises(JobError, match="stopped by Ada"):
+        slow_start.result(10)
+    for party in ALL:
+        assert federation[party].client().get_job(job.job_id).status is JobStatus.CANCELED
+
+
+def test_a_start_that_the_initiators_gateway_did_not_survive_is_taken_back(
+    federation: Federation, slow_start: Future[Job]
+) -> None:
+    (job,) = federation[GUEST].client().list_jobs()
+    federation[GUEST].stop()
+    assert isinstance(slow_start.exception(20), GatewayUnavailable)
+    federation[GUEST].start()
+    taken_back = federation[GUEST].client().get_job(job.job_id)
+    assert (taken_back.status, "was restarted" in taken_back.detail) == (JobStatus.FAILED, True)
+    eventually(lambda: federation[ARBITER].airflow.runs["demo.arbiter-10000", RUN_ID] == "failed")
+    federation[HOST].airflow.folders = [federation[HOST].settings.received_jobs]
+    again = federation.start_job()
+    assert (again.job_id, again.status) == (job.job_id, JobStatus.RUNNING)
+    assert federation[ARBITER].airflow.runs["demo.arbiter-10000", RUN_ID] == "queued"
+
+
 def test_a_site_that_cannot_be_reached_is_named(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fate_federated.gateway.jobs.REACH_SECONDS", 0.3)
+    monkeypatch.setattr("fate_federated.gateway.job_start.REACH_SECONDS", 0.3)
     federation[ARBITER].stop()
     with pytest.raises(JobError, match=r"arbiter-10000: arbiter-10000 did not answer at 127.0.0.1"):
         federation.start_job()

@@ -190,7 +190,12 @@ def test_sigterm_stops_it_cleanly_with_open_streams(loopback: Federation) -> Non
 
 
 def test_a_second_gateway_on_the_same_port_says_so(loopback: Federation) -> None:
-    second = build_gateway(loopback[GUEST].settings)
+    async def start_second() -> None:
+        second = build_gateway(loopback[GUEST].settings)
+        try:
+            await second.start()
+        finally:
+            await second.stop()
+
     with pytest.raises(SiteError, match=r"is the address in use\?"):
-        loopback.loop.run(second.start())
-    loopback.loop.run(second.stop())
+        loopback.loop.run(start_second())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from fate_federated.errors import FateFederatedError, MessageRejected
 from fate_federated.gateway.attempt_store import load_attendance, load_attendances, open_jobs, save_attendance
 from fate_federated.gateway.attempts import AttemptBoard
+from fate_federated.gateway.background import Background
 from fate_federated.gateway.database import Database
 from fate_federated.gateway.job_store import load_job
 from fate_federated.gateway.links import Links, with_patience
@@ -68,7 +68,7 @@ class Attendances:
         self._database, self._links, self._board, self._lease_seconds = database, links, board, lease_seconds
         self._streams: dict[_Key, object] = {}
         self._leases: dict[_Key, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[Any]] = set()
+        self._background = Background()
         self._closing = False
 
     async def attend(self, join: Join, words: AsyncIterator[Park | Report]) -> AsyncGenerator[Attempt]:
@@ -120,7 +120,7 @@ class Attendances:
         """The coordinator is silent: fail the attempt for this site's tasks, and tell it so when it is back."""
         log.warning("attempt %d of %s is given up: %s", attempt.number, attempt.task, detail)
         self._board.learn(replace(attempt, state=AttemptState.FAILED, detail=detail), locally=True)
-        self._spawn(self._tell_given_up(attempt, detail))
+        self._background.spawn(self._tell_given_up(attempt, detail))
 
     async def resume(self) -> None:
         """After a restart: repeat what this site's parties have told, and give those who attended a new lease."""
@@ -136,14 +136,12 @@ class Attendances:
                 # The tasks look for their gateway about once a second.
                 self._start_lease(task, seat, self._lease_seconds + RETURN_SECONDS)
             elif seat.presence is not Presence.ABSENT:
-                self._spawn(self._tell_later(task, number, seat))
+                self._background.spawn(self._tell_later(task, number, seat))
 
     async def close(self) -> None:
         """From now on nobody counts as lost: the streams end because the gateway does."""
         self._closing = True
-        for task in (*self._leases.values(), *self._background):
-            task.cancel()
-        await asyncio.gather(*self._leases.values(), *self._background, return_exceptions=True)
+        await self._background.close()
 
     async def _enter(self, join: Join, seat: PartyPresence) -> Attempt:
         """Join at the coordinator; first write down that this party is about to."""
@@ -204,7 +202,7 @@ class Attendances:
                     told = replace(seat, presence=outcome, detail=detail)
                     await self._save(task, number, told)
                     # Told to the end even if the task goes away now.
-                    await asyncio.shield(self._spawn(self._tell_later(task, number, told)))
+                    await asyncio.shield(self._background.spawn(self._tell_later(task, number, told)))
         await asyncio.Event().wait()
 
     async def _say(self, task: TaskRef, number: int, seat: PartyPresence) -> Attempt:
@@ -238,7 +236,7 @@ class Attendances:
     def _start_lease(self, task: TaskRef, seat: PartyPresence, seconds: float) -> None:
         key = (task, seat.party)
         self._end_lease(key)
-        self._leases[key] = asyncio.create_task(self._lease(task, seat, seconds))
+        self._leases[key] = self._background.spawn(self._lease(task, seat, seconds))
 
     def _end_lease(self, key: _Key) -> None:
         lease = self._leases.pop(key, None)
@@ -269,9 +267,3 @@ class Attendances:
 
     async def _save(self, task: TaskRef, number: int, seat: PartyPresence) -> None:
         await self._database.run(lambda session: save_attendance(session, task, number, seat))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task

@@ -145,8 +145,7 @@ class Coordinator:
         return answer
 
     def _publish(self, job: Job, attempt: Attempt) -> None:
-        if attempt.decided:
-            log.info("attempt %d of %s: %s %s", attempt.number, attempt.task, attempt.state, attempt.detail)
+        log.info("attempt %d of %s is %s %s", attempt.number, attempt.task, attempt.state, attempt.detail)
         for site in self._links.sites(_parties(job)):
             site.publish_attempt(attempt)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from fate_federated.errors import MessageRejected
 from fate_federated.gateway.attempts import AttemptBoard
@@ -66,8 +66,11 @@ class Exchange:
         await self._check_attempt(header.task, header.attempt)
         return await self._mailbox.receive(header, body)
 
-    async def pull(self, address: Address) -> AsyncGenerator[exchange_pb2.MessagePart]:
+    async def pull(self, address: Address, received: Sequence[str] = ()) -> AsyncGenerator[exchange_pb2.MessagePart]:
         """A message for one of this site's tasks, as soon as it is there.
+
+        Args:
+            received: tags of the sender's messages that the task has whole and will not ask for again.
 
         Raises:
             AttemptEnded: the attempt is decided first.
@@ -77,7 +80,7 @@ class Exchange:
             change = self._board.change(address.task)
             arrival = self._mailbox.arrival(address)
             await self._check_attempt(address.task, address.attempt)
-            parts = await self._mailbox.read(address)
+            parts = await self._mailbox.read(address, received)
             if parts is not None:
                 async for part in parts:
                     yield part

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.coordinator import Coordinator
+from fate_federated.gateway.job_start import JobStart
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.mailbox import Mailbox
 from fate_federated.party import Party
@@ -26,16 +27,18 @@ class LocalSite:
     def __init__(
         self,
         parties: tuple[Party, ...],
+        start: JobStart,
         jobs: Jobs,
         coordinator: Coordinator,
         board: AttemptBoard,
         mailbox: Mailbox,
     ) -> None:
         self.parties = parties
-        self._jobs, self._coordinator, self._board, self._mailbox = jobs, coordinator, board, mailbox
+        self._start, self._jobs, self._coordinator = start, jobs, coordinator
+        self._board, self._mailbox = board, mailbox
 
     async def create_job(self, order: JobOrder) -> None:
-        await self._jobs.create(order)
+        await self._start.create(order)
 
     async def end_job(self, end: JobEnd) -> None:
         if end.initiator in self.parties:

@@ -11,7 +11,8 @@ import hashlib
 import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,10 +85,17 @@ class Mailbox:
         """Is set when the message is there: ask for it before looking with :meth:`read`."""
         return self._arrivals.setdefault(self._place(address), asyncio.Event())
 
-    async def read(self, address: Address) -> AsyncIterator[exchange_pb2.MessagePart] | None:
-        """A message as its parts; None when it is not there."""
+    async def read(
+        self, address: Address, received: Sequence[str] = ()
+    ) -> AsyncIterator[exchange_pb2.MessagePart] | None:
+        """A message as its parts; None when it is not there.
+
+        Args:
+            received: tags of earlier messages from the same sender to the same receiver, which are removed.
+        """
         place = self._place(address)
-        begun = await asyncio.to_thread(_begin_reading, place)
+        done = [self._place(replace(address, tag=tag)) for tag in received]
+        begun = await asyncio.to_thread(_begin_reading, place, done)
         if begun is None:
             return None
         self._arrivals.pop(place, None)
@@ -200,8 +208,10 @@ def _header_message(file: BinaryIO) -> exchange_pb2.MessageHeader:
         raise MessageRejected(f"The spool file {file.name} is damaged.") from error
 
 
-def _begin_reading(path: Path) -> tuple[BinaryIO, exchange_pb2.MessageHeader, bytes] | None:
-    """An open message, its header and the first part of its body."""
+def _begin_reading(path: Path, done: list[Path]) -> tuple[BinaryIO, exchange_pb2.MessageHeader, bytes] | None:
+    """An open message, its header and the first part of its body. Removes what is done with."""
+    for former in done:
+        former.unlink(missing_ok=True)
     try:
         file = path.open("rb", buffering=0)
     except FileNotFoundError:

@@ -9,6 +9,7 @@ from collections import Counter
 from fate_federated.errors import FateFederatedError
 from fate_federated.gateway.airflow_api import ENDED_TASK_STATES, Airflow
 from fate_federated.gateway.attempts import AttemptBoard
+from fate_federated.gateway.background import Background
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.party import Party
 from fate_federated.status import Presence
@@ -26,22 +27,21 @@ class Reruns:
 
     def __init__(self, board: AttemptBoard, jobs: Jobs, airflow: Airflow, hosted: tuple[Party, ...]) -> None:
         self._board, self._jobs, self._airflow, self._hosted = board, jobs, airflow, hosted
-        self._watched: dict[tuple[TaskRef, int], asyncio.Task[None]] = {}
+        self._watched: set[tuple[TaskRef, int]] = set()
+        self._background = Background()
         board.listen(self.hear)
 
     def hear(self, attempt: Attempt) -> None:
         """Begin to watch an attempt that is a rerun."""
         key = (attempt.task, attempt.number)
         if key not in self._watched and attempt.rerun and self._missing(attempt):
-            watch = self._watched[key] = asyncio.create_task(self._watch(*key))
-            watch.add_done_callback(lambda _: self._watched.pop(key, None))
+            self._watched.add(key)
+            watch = self._background.spawn(self._watch(*key))
+            watch.add_done_callback(lambda _: self._watched.discard(key))
 
     async def close(self) -> None:
         """Leave off."""
-        watches = list(self._watched.values())
-        for watch in watches:
-            watch.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
+        await self._background.close()
 
     def _missing(self, attempt: Attempt) -> list[Party]:
         """This site's parties that are to come. One that only follows is brought along as well, until the end."""

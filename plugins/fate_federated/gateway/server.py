@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from fate_federated.gateway.access import Access
 from fate_federated.gateway.airflow_api import Airflow
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.attendances import Attendances
+from fate_federated.gateway.background import Background
 from fate_federated.gateway.coordinator import Coordinator
 from fate_federated.gateway.database import Database, open_database
 from fate_federated.gateway.exchange import Exchange
+from fate_federated.gateway.job_start import JobStart
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.ledger import Ledger
 from fate_federated.gateway.links import Links, RemoteSite
@@ -85,13 +87,14 @@ class Gateway:
     board: AttemptBoard
     mailbox: Mailbox
     airflow: Airflow
+    job_start: JobStart
     jobs: Jobs
     coordinator: Coordinator
     attendances: Attendances
     reruns: Reruns
     watch: SilenceWatch
     port: int = 0
-    _watching: asyncio.Task[None] | None = None
+    background: Background = field(default_factory=Background)
 
     async def start(self) -> None:
         """Take up what a former run of the gateway left, then listen.
@@ -103,19 +106,20 @@ class Gateway:
         self.port = _listen(self.server, self.site)
         await asyncio.to_thread(self.mailbox.remove_unfinished)
         await self.coordinator.resume()
+        await self.job_start.resume()
         await self.jobs.resume()
         await self.server.start()
         await self.attendances.resume()
-        self._watching = asyncio.create_task(self.watch.run())
+        self.background.spawn(self.watch.run())
         log.info("gateway of %s listens at %s", self.site.name, self.site.gateway.listen)
 
     async def stop(self) -> None:
         """End all streams and close everything. Nobody is given up because of it."""
         await self.attendances.close()
         await self.server.stop(GRACE_SECONDS)
-        if self._watching is not None:
-            self._watching.cancel()
+        await self.background.close()
         await self.reruns.close()
+        await self.job_start.close()
         await self.jobs.close()
         await self.links.close()
         await self.airflow.close()
@@ -133,8 +137,10 @@ def build_gateway(site: SiteSettings) -> Gateway:
     mailbox = Mailbox(site.spool)
     airflow = Airflow(site.airflow.url, site.airflow.username, site.path(site.airflow.password_file))
     coordinator = Coordinator(database, links, board, locks)
-    jobs = Jobs(site, database, links, board, mailbox, Runs(site, airflow), coordinator)
-    local = LocalSite(hosted, jobs, coordinator, board, mailbox)
+    runs = Runs(site, airflow)
+    jobs = Jobs(hosted, database, links, board, mailbox, runs, coordinator)
+    start = JobStart(site, database, links, runs, jobs)
+    local = LocalSite(hosted, start, jobs, coordinator, board, mailbox)
     links.add_local(local)
     attendances = Attendances(database, links, board, site.gateway.lease_seconds)
     ledger = Ledger(database)
@@ -146,7 +152,7 @@ def build_gateway(site: SiteSettings) -> Gateway:
     access = Access(hosted, (remote.parties for remote in links.remotes), tls=site.tls is not None)
     server = grpc.aio.server(options=SERVER_OPTIONS)
     add_SiteServicer_to_server(SiteFace(access, describe(site)), server)
-    add_JobsServicer_to_server(JobsFace(access, jobs), server)
+    add_JobsServicer_to_server(JobsFace(access, start, jobs), server)
     add_AttemptsServicer_to_server(AttemptsFace(access, attendances), server)
     add_ExchangeServicer_to_server(ExchangeFace(access, exchange, ledger), server)
     add_TablesServicer_to_server(TablesFace(access, Tables(database)), server)
@@ -154,7 +160,7 @@ def build_gateway(site: SiteSettings) -> Gateway:
     ping = federation_pb2.PingReply(parties=map(party_out, hosted), version=version("fate-federated"))
     add_FederationServicer_to_server(FederationFace(access, local, jobs, exchange, links, ping), server)
     return Gateway(
-        site, server, database, links, board, mailbox, airflow, jobs, coordinator, attendances, reruns, watch
+        site, server, database, links, board, mailbox, airflow, start, jobs, coordinator, attendances, reruns, watch
     )
 
 

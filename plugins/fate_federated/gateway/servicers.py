@@ -11,6 +11,7 @@ from fate_federated.errors import AccessDenied, MessageRejected
 from fate_federated.gateway.access import Access, Caller
 from fate_federated.gateway.attendances import Attendances, Join, Park, Report
 from fate_federated.gateway.exchange import Exchange
+from fate_federated.gateway.job_start import JobStart
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.ledger import Ledger
 from fate_federated.gateway.links import Links
@@ -75,13 +76,13 @@ class SiteFace(SiteServicer):
 class JobsFace(JobsServicer):
     """Jobs, for the site's tasks and tools."""
 
-    def __init__(self, access: Access, jobs: Jobs) -> None:
-        self._access, self._jobs = access, jobs
+    def __init__(self, access: Access, start: JobStart, jobs: Jobs) -> None:
+        self._access, self._start, self._jobs = access, start, jobs
 
     async def StartJob(self, request: jobs_pb2.StartJobRequest, context: Any) -> jobs_pb2.Job:
         async with self._access.site(context) as caller:
             party = _speaking(caller, party_in(request.party))
-            return job_out(await self._jobs.start(party, request.dag_id, request.run_id, files_in(request.files)))
+            return job_out(await self._start.start(party, request.dag_id, request.run_id, files_in(request.files)))
 
     async def FinishJob(self, request: jobs_pb2.FinishJobRequest, context: Any) -> jobs_pb2.Job:
         async with self._access.site(context) as caller:
@@ -144,7 +145,7 @@ class ExchangeFace(ExchangeServicer):
         async with self._access.site(context) as caller:
             address = address_in(request)
             _speaking(caller, address.receiver)
-            async with aclosing(self._exchange.pull(address)) as parts:
+            async with aclosing(self._exchange.pull(address, request.received)) as parts:
                 async for part in parts:
                     yield part
 

@@ -45,7 +45,10 @@ class SilenceWatch:
         """Watch until canceled."""
         while True:
             await asyncio.sleep(min(PING_SECONDS, self._limit_seconds / 4))
-            await self._look()
+            try:
+                await self._look()
+            except Exception:
+                log.exception("looking after the peers failed")
 
     async def _look(self) -> None:
         needed = await self._needed()

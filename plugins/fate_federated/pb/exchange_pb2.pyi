@@ -132,6 +132,7 @@ class PullRequest(_message.Message):
     SENDER_FIELD_NUMBER: _builtins.int
     RECEIVER_FIELD_NUMBER: _builtins.int
     TAG_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     tag: _builtins.str
     @_builtins.property
@@ -140,6 +141,10 @@ class PullRequest(_message.Message):
     def sender(self) -> _party_pb2.Party: ...
     @_builtins.property
     def receiver(self) -> _party_pb2.Party: ...
+    @_builtins.property
+    def received(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """tags from this sender that the receiver has whole, and will not ask for again"""
+
     def __init__(
         self,
         *,
@@ -148,10 +153,11 @@ class PullRequest(_message.Message):
         sender: _party_pb2.Party | None = ...,
         receiver: _party_pb2.Party | None = ...,
         tag: _builtins.str = ...,
+        received: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receiver", b"receiver", "sender", b"sender", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "receiver", b"receiver", "sender", b"sender", "tag", b"tag", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "received", b"received", "receiver", b"receiver", "sender", b"sender", "tag", b"tag", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

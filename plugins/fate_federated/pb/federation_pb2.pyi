@@ -223,11 +223,8 @@ class PingReply(_message.Message):
 
     PARTIES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
-    STARTED_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """of fate-federated"""
-    started: _builtins.str
-    """changes when the gateway restarts"""
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_party_pb2.Party]:
         """hosted by the answering site"""
@@ -237,11 +234,10 @@ class PingReply(_message.Message):
         *,
         parties: _abc.Iterable[_party_pb2.Party] | None = ...,
         version: _builtins.str = ...,
-        started: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parties", b"parties", "started", b"started", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parties", b"parties", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

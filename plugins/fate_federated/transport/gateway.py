@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +18,6 @@ from fate_federated.wire.convert import address_out, header_in, header_out
 from fate_federated.wire.payload import MAX_BODY_BYTES, Payload, Wire, decode, encode
 from fate_federated.wire.records import Address, Header, TaskRef
 
-log = logging.getLogger(__name__)
-
 SILENCE_SECONDS = 60.0
 
 
@@ -33,6 +31,8 @@ class GatewayTransport:
         self._stub = ExchangeStub(channel)
         self._address = address
         self._task, self._attempt, self._party = task, attempt, party
+        self._lock = threading.Lock()
+        self._received: dict[Party, list[str]] = {}
 
     def push(self, receiver: Party, tag: str, value: Wire) -> int:
         """See :class:`~fate_federated.transport.base.Transport`."""
@@ -55,11 +55,15 @@ class GatewayTransport:
     def pull(self, sender: Party, tag: str) -> Any:
         """See :class:`~fate_federated.transport.base.Transport`."""
         request = address_out(Address(self._task, self._attempt, sender, self._party, tag))
+        with self._lock:
+            request.received.extend(self._received.pop(sender, ()))
         header, body = call_with_patience(lambda: _collect(self._stub.Pull(request)), self._address, SILENCE_SECONDS)
         digest = hashlib.sha256(header.structure)
         digest.update(body)
         if digest.digest() != header.digest:
             raise MessageRejected(f"The message {tag!r} from {sender} is not what was sent: its digest differs.")
+        with self._lock:
+            self._received.setdefault(sender, []).append(tag)
         return decode(header.structure, body)
 
 
