@@ -59,8 +59,8 @@ def airflow_cfg(plan: AirflowPlan) -> str:
 
 [core]
 executor = LocalExecutor
-# How many tasks run at once at this site. Each has a process of its own, which takes about 20 MB.
-parallelism = 8
+# How many tasks run at once at this site: two components of three parties. The process of each takes up to 40 MB.
+parallelism = 6
 load_examples = False
 # Airflow's default asks the resolver, which a machine without DNS answers late.
 hostname_callable = socket.gethostname
@@ -84,6 +84,8 @@ host = 127.0.0.1
 port = {plan.api_port}
 base_url = {url}
 workers = 1
+# Tasks call the API on this machine, without TLS: each of their processes need not load the public authorities.
+client_use_public_certs = False
 secret_key = {secrets.token_urlsafe(32)}
 
 [api_auth]

@@ -35,6 +35,7 @@ from fate_federated.errors import ConfigError
 log = logging.getLogger(__name__)
 
 AIRFLOW = "airflow.__main__"
+EXECUTION_API = "airflow.api_fastapi.execution_api.app"
 OF_PARTS = (
     "airflow.dag_processing.manager",
     "airflow.jobs.scheduler_job_runner",
@@ -82,6 +83,7 @@ class _ForkingOptions(ServerOptions):  # type: ignore[misc]
         os.environ.update(env)
         if argv[1:2] == ["scheduler"]:
             _import_for_tasks()
+            _stay_frozen()
         elif argv[1:2] == ["dag-processor"]:
             _import(OF_PARSED_FILES)
         run_airflow(argv)
@@ -158,6 +160,17 @@ def _import_for_tasks() -> None:
             log.warning("the component %s is not imported in advance", module, exc_info=True)
 
 
+def _stay_frozen() -> None:
+    """Keep what is imported out of garbage collections.
+
+    LocalExecutor freezes it while it forks its workers, and thaws it after: the scheduler's next collection then writes
+    to, and so copies, every page that it shares with them, about 80 MB.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.unfreeze = lambda: None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="fate_federated.site.daemon")
     parser.add_argument("--conf", type=Path, required=True, help="supervisord's configuration")
@@ -171,6 +184,8 @@ def main() -> int:
     importlib.import_module(AIRFLOW)
     migration = None if _migrated_to(arguments.migrated) == arguments.wanted else _start_migration()
     _import(OF_PARTS)
+    # Three parts make this application, and all it holds but the first time: it has the schemas of many versions.
+    importlib.import_module(EXECUTION_API).create_task_execution_api_app()
     if migration is not None:
         status = os.waitstatus_to_exitcode(os.waitpid(migration, 0)[1])
         if status != 0:
