@@ -33,6 +33,11 @@ def fail_once(federation: Federation) -> Job:
     return job
 
 
+def run_again(federation: Federation, job: Job) -> None:
+    again = federation.attend(job, GUEST)
+    assert eventually(lambda: again.attempt).number == 2
+
+
 @pytest.mark.parametrize("ended", [False, True], ids=["while the job runs", "after the job's end"])
 def test_the_initiators_new_try_clears_exactly_this_task_at_the_others(federation: Federation, ended: bool) -> None:
     job = fail_once(federation)
@@ -83,13 +88,28 @@ def test_a_party_that_only_follows_is_cleared_too(federation: Federation) -> Non
 
 def test_what_comes_after_it_is_cleared_where_it_was_never_tried(federation: Federation) -> None:
     job = fail_once(federation)
-    federation.attend(job, GUEST)
+    run_again(federation, job)
     after = (f"demo.{HOST}", RUN_ID, "evaluation_0")
     federation[HOST].airflow.tasks[after] = "upstream_failed"
     guest = federation.attend(job, GUEST, "evaluation_0")
     attempt = eventually(lambda: guest.attempt)
     assert (attempt.number, attempt.rerun) == (1, True)
     eventually(lambda: after in federation[HOST].airflow.cleared)
+
+
+def test_a_follower_is_cleared_also_when_all_is_decided(federation: Federation) -> None:
+    job = fail_once(federation)
+    after = (f"demo.{ARBITER}", RUN_ID, "evaluation_0")
+    airflow = federation[ARBITER].airflow
+    airflow.tasks[after] = "running"
+    run_again(federation, job)
+    guest = federation.attend(job, GUEST, "evaluation_0", (GUEST,))
+    assert guest.wait_running(5) is not None
+    airflow.tasks[after] = "upstream_failed"
+    guest.report(Presence.SUCCEEDED)
+    eventually(lambda: after in airflow.cleared)
+    late = federation.attend(job, ARBITER, "evaluation_0", (GUEST,))
+    assert decided(late).state is AttemptState.SUCCESS
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "scheduled", "deferred", "up_for_retry"])

@@ -44,9 +44,7 @@ class Reruns:
         await self._background.close()
 
     def _missing(self, attempt: Attempt) -> list[Party]:
-        """This site's parties that are to come. One that only follows is brought along as well, until the end."""
-        if attempt.decided:
-            return []
+        """This site's parties that have not come: also one that only follows, and may be late for the decision."""
         seats = [seat for seat in attempt.parties if seat.party in self._hosted]
         return [seat.party for seat in seats if seat.presence is Presence.ABSENT]
 
@@ -62,6 +60,8 @@ class Reruns:
                     await self._clear_if_ended(task, party, clears)
                 except FateFederatedError as error:
                     log.warning("%s cannot be run again at %s: %s", task, party, error)
+            if attempt is None or attempt.decided:
+                return
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _clear_if_ended(self, task: TaskRef, party: Party, clears: Counter[Party]) -> None:
