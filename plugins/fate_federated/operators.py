@@ -323,7 +323,8 @@ class FederatedTaskOperator(_FederatedOperator):
 class FinishJobOperator(_FederatedOperator):
     """Tell the gateway how the run ended at this party. A teardown: it runs whatever happened before.
 
-    It ends well when the gateway has been told, also of a failure: the run's own state is that of its other tasks.
+    It fails when the run did, and the run's state is its state: Airflow by itself would call a run a success whose
+    last tasks were skipped because a person had marked it as failed.
     """
 
     template_fields: Sequence[str] = ("party",)
@@ -336,27 +337,28 @@ class FinishJobOperator(_FederatedOperator):
         if not isinstance(job_id, str):
             raise AirflowFailException(f"{START_TASK} of this run left no job id: there is no job to finish.")
         states = ti.get_task_states(self.dag_id, run_ids=[context["run_id"]])[context["run_id"]]
-        status, detail = _verdict({name: state for name, state in states.items() if name != self.task_id})
+        status, detail = _end_of_run({name: state for name, state in states.items() if name != self.task_id})
         with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
             job = client.finish_job(job_id, self.party, status, detail)
         self.log.info("job %s ended at %s: %s. The job is %s", job_id, self.party, detail or status, job.status)
+        if status is not JobStatus.SUCCESS:
+            raise AirflowFailException(f"The run failed: {detail}.")
         return status.value
 
 
 _AWAY = (Presence.ABSENT, Presence.PARKED)
 
 
-def _verdict(states: Mapping[str, str | None]) -> tuple[JobStatus, str]:
+def _end_of_run(states: Mapping[str, str | None]) -> tuple[JobStatus, str]:
     """How a run ended, from the states of its tasks.
 
-    A task that was skipped counts as failed: nothing in a job's DAG skips, so a person ended the run.
+    A skipped task counts as failed: nothing in a job's DAG skips by itself, so a person ended the run.
     """
     bad = {name: state for name, state in states.items() if state != "success"}
-    if not bad:
-        return JobStatus.SUCCESS, ""
     # What failed by itself says more than what was not tried because of it.
     telling = {name: state for name, state in bad.items() if state == "failed"} or bad
-    return JobStatus.FAILED, ", ".join(f"{name} {state or 'not run'}" for name, state in sorted(telling.items()))
+    detail = ", ".join(f"{name} {state or 'not run'}" for name, state in sorted(telling.items()))
+    return JobStatus.FAILED if bad else JobStatus.SUCCESS, detail
 
 
 def _instance(context: Context) -> str:

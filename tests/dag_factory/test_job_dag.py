@@ -58,6 +58,7 @@ def test_the_end_is_a_teardown_of_the_start() -> None:
     dag = build(HOST)
     assert dag.get_task("start_job").is_setup
     assert dag.get_task("finish_job").is_teardown
+    assert dag.get_task("finish_job").on_failure_fail_dagrun, "the run fails if its end does"
     assert not any(task.is_setup or task.is_teardown for task in dag.tasks if isinstance(task, FederatedTaskOperator))
 
 

@@ -82,7 +82,8 @@ def _default_args(pipeline: Pipeline) -> dict[str, Any]:
 
 def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_text: str) -> None:
     start = StartJobOperator(task_id=START_TASK, job_name=name, party=party, dsl_text=dsl_text, conf_text=conf_text)
-    finish = FinishJobOperator(task_id=FINISH_TASK, party=party).as_teardown(setups=start)
+    # The run's state is that of its end, which fails if anything before it did.
+    finish = FinishJobOperator(task_id=FINISH_TASK, party=party).as_teardown(setups=start, on_failure_fail_dagrun=True)
     timeout = pipeline.job_parameters.get("timeout")
     limit = None if timeout is None else timedelta(seconds=timeout)
     tasks: dict[str, FederatedTaskOperator] = {}
