@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from tests.gateway.airflow_server import PASSWORD, AirflowServer
 
 from fate_federated.gateway.client import Attendance, ClientTls, GatewayClient, open_channel
@@ -79,10 +83,12 @@ class Loop:
 
 
 def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
+    """A port to listen at, below those that the system gives to outgoing connections."""
+    while True:
+        port = random.randint(15_000, 30_000)
+        with socket.socket() as listening, contextlib.suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -271,7 +277,7 @@ def decided(attendance: Attendance, within_seconds: float = 5.0) -> Attempt:
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL, without a database's name, of a PostgreSQL server of this session."""
+    """URL of a database on a PostgreSQL server of this session."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not binaries:
         reason = "PostgreSQL's server is not installed (apt-get install postgresql)"
@@ -292,9 +298,9 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"postgresql+psycopg2://fate@127.0.0.1:{port}"
+    url = f"postgresql+psycopg2://fate@127.0.0.1:{port}/postgres"
     try:
-        eventually(lambda: _answers(port), 20)
+        eventually(lambda: _answers(url), 20)
         yield url
     finally:
         pid = int((folder / "data/postmaster.pid").read_text().split()[0])
@@ -303,25 +309,24 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _answers(port: int) -> bool:
-    import psycopg2
-
+def _answers(url: str) -> bool:
+    engine = create_engine(url)
     try:
-        psycopg2.connect(host="127.0.0.1", port=port, user="fate", dbname="postgres").close()
-    except psycopg2.OperationalError:
+        engine.connect().close()
+    except OperationalError:
         return False
+    finally:
+        engine.dispose()
     return True
 
 
-def create_database(url: str, name: str) -> str:
-    """A new, empty database on the session's PostgreSQL."""
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
+def create_schema(url: str, name: str) -> str:
+    """URL of a new, empty schema on the session's PostgreSQL: as good as a database of its own, and made at once."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(f'CREATE SCHEMA "{name}"'))
     engine.dispose()
-    return f"{url}/{name}"
+    return f"{url}?options=-csearch_path%3D{name}"
 
 
 on_both_databases = pytest.mark.parametrize("databases", ["sqlite", "postgresql"], indirect=True)
@@ -333,8 +338,8 @@ def databases(request: pytest.FixtureRequest) -> Callable[[str], str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         return lambda name: ""
     url = request.getfixturevalue("postgresql")
-    unique = f"{request.node.name}-{time.monotonic_ns()}"[-40:]
-    return lambda name: create_database(url, f"{unique}-{name}")
+    unique = f"t{time.monotonic_ns()}"
+    return lambda name: create_schema(url, f"{unique}_{name.replace('-', '_')}")
 
 
 @pytest.fixture

@@ -150,11 +150,15 @@ class RemoteSite:
         call = self._stub.Deliver(timeout=DELIVER_SECONDS)
         checked = Checked(header)
         try:
-            await call.write(exchange_pb2.MessagePart(header=header_out(header)))
+            message = exchange_pb2.MessagePart(header=header_out(header))
             async for part in body:
                 await checked.update(part)
-                await call.write(exchange_pb2.MessagePart(body=part))
+                message.body = part
+                await call.write(message)
+                message = exchange_pb2.MessagePart()
             checked.finish()
+            if message.HasField("header"):
+                await call.write(message)  # nothing followed it
             await call.done_writing()
         except asyncio.InvalidStateError:
             # The peer has ended the call; awaiting it tells how.

@@ -223,9 +223,11 @@ async def _parts(
     file: BinaryIO, header: exchange_pb2.MessageHeader, part: bytes
 ) -> AsyncIterator[exchange_pb2.MessagePart]:
     with file:
-        yield exchange_pb2.MessagePart(header=header)
-        left = header.body_bytes
-        while part:
+        yield exchange_pb2.MessagePart(header=header, body=part)
+        left = header.body_bytes - len(part)
+        while left > 0:
+            part = await asyncio.to_thread(file.read, PART_BYTES)
+            if not part:
+                raise MessageRejected(f"The spool file {file.name} is damaged.")
             yield exchange_pb2.MessagePart(body=part)
             left -= len(part)
-            part = await asyncio.to_thread(file.read, PART_BYTES) if left else b""

@@ -137,9 +137,9 @@ class ExchangeFace(ExchangeServicer):
         self, request_iterator: AsyncIterator[exchange_pb2.MessagePart], context: Any
     ) -> exchange_pb2.Receipt:
         async with self._access.site(context) as caller:
-            header = await _header(request_iterator)
+            header, body = await _message(request_iterator)
             _speaking(caller, header.sender)
-            return exchange_pb2.Receipt(repeated=await self._exchange.push(header, _body(request_iterator)))
+            return exchange_pb2.Receipt(repeated=await self._exchange.push(header, body))
 
     async def Pull(self, request: exchange_pb2.PullRequest, context: Any) -> AsyncIterator[exchange_pb2.MessagePart]:
         async with self._access.site(context) as caller:
@@ -276,9 +276,9 @@ class FederationFace(FederationServicer):
         self, request_iterator: AsyncIterator[exchange_pb2.MessagePart], context: Any
     ) -> exchange_pb2.Receipt:
         async with self._access.peer(context) as caller:
-            header = await _header(request_iterator)
+            header, body = await _message(request_iterator)
             self._speaking(caller, header.sender)
-            return exchange_pb2.Receipt(repeated=await self._exchange.accept(header, _body(request_iterator)))
+            return exchange_pb2.Receipt(repeated=await self._exchange.accept(header, body))
 
     async def Ping(self, request: federation_pb2.PingRequest, context: Any) -> federation_pb2.PingReply:
         async with self._access.peer(context) as caller:
@@ -339,15 +339,18 @@ async def _words(requests: AsyncIterator[attempts_pb2.AttendRequest]) -> AsyncIt
                 raise MessageRejected("A task joins once, then it parks or reports.")
 
 
-async def _header(parts: AsyncIterator[exchange_pb2.MessagePart]) -> Header:
+async def _message(parts: AsyncIterator[exchange_pb2.MessagePart]) -> tuple[Header, AsyncIterator[bytes]]:
+    """A message's header, and its body in pieces."""
     first = await anext(parts, None)
     if first is None or not first.HasField("header"):
         raise MessageRejected("A message begins with its header.")
-    return header_in(first.header)
+    return header_in(first.header), _body(first.body, parts)
 
 
-async def _body(parts: AsyncIterator[exchange_pb2.MessagePart]) -> AsyncIterator[bytes]:
+async def _body(first: bytes, parts: AsyncIterator[exchange_pb2.MessagePart]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
     async for part in parts:
-        if not part.HasField("body"):
+        if part.HasField("header"):
             raise MessageRejected("A message has one header.")
         yield part.body

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from fate_federated.pb import party_pb2 as fate__federated_dot_pb_dot_party__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fate_federated/pb/exchange.proto\x12\x11\x66\x61te_federated.v1\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x81\x02\n\rMessageHeader\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12(\n\x06sender\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x08receiver\x18\x04 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\r\n\x05shape\x18\x07 \x01(\t\x12\x11\n\tstructure\x18\x08 \x01(\x0c\x12\x12\n\nbody_bytes\x18\t \x01(\x04\x12\x0e\n\x06\x64igest\x18\n \x01(\x0c\"Y\n\x0bMessagePart\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .fate_federated.v1.MessageHeaderH\x00\x12\x0e\n\x04\x62ody\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x1b\n\x07Receipt\x12\x10\n\x08repeated\x18\x01 \x01(\x08\"\xbd\x01\n\x0bPullRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12(\n\x06sender\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x08receiver\x18\x04 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x10\n\x08received\x18\x06 \x03(\t\"?\n\x0b\x45gressQuery\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tcomponent\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"\x9c\x02\n\x0c\x45gressRecord\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12(\n\x04task\x18\x02 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12(\n\x06sender\x18\x04 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x08receiver\x18\x05 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0b\n\x03tag\x18\x06 \x01(\t\x12\x0c\n\x04kind\x18\x07 \x01(\t\x12\r\n\x05shape\x18\x08 \x01(\t\x12\r\n\x05\x62ytes\x18\t \x01(\x04\x12\x0e\n\x06\x64igest\x18\n \x01(\x0c\x12\x0f\n\x07sent_at\x18\x0b \x01(\x01\x12\x11\n\tleft_site\x18\x0c \x01(\x08\"@\n\x0c\x45gressLedger\x12\x30\n\x07records\x18\x01 \x03(\x0b\x32\x1f.fate_federated.v1.EgressRecord2\xe9\x01\n\x08\x45xchange\x12\x44\n\x04Push\x12\x1e.fate_federated.v1.MessagePart\x1a\x1a.fate_federated.v1.Receipt(\x01\x12H\n\x04Pull\x12\x1e.fate_federated.v1.PullRequest\x1a\x1e.fate_federated.v1.MessagePart0\x01\x12M\n\nListEgress\x12\x1e.fate_federated.v1.EgressQuery\x1a\x1f.fate_federated.v1.EgressLedgerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fate_federated/pb/exchange.proto\x12\x11\x66\x61te_federated.v1\x1a\x1d\x66\x61te_federated/pb/party.proto\"\x81\x02\n\rMessageHeader\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12(\n\x06sender\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x08receiver\x18\x04 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\r\n\x05shape\x18\x07 \x01(\t\x12\x11\n\tstructure\x18\x08 \x01(\x0c\x12\x12\n\nbody_bytes\x18\t \x01(\x04\x12\x0e\n\x06\x64igest\x18\n \x01(\x0c\"M\n\x0bMessagePart\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32 .fate_federated.v1.MessageHeader\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"\x1b\n\x07Receipt\x12\x10\n\x08repeated\x18\x01 \x01(\x08\"\xbd\x01\n\x0bPullRequest\x12(\n\x04task\x18\x01 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12(\n\x06sender\x18\x03 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x08receiver\x18\x04 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x10\n\x08received\x18\x06 \x03(\t\"?\n\x0b\x45gressQuery\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tcomponent\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"\x9c\x02\n\x0c\x45gressRecord\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12(\n\x04task\x18\x02 \x01(\x0b\x32\x1a.fate_federated.v1.TaskRef\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12(\n\x06sender\x18\x04 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12*\n\x08receiver\x18\x05 \x01(\x0b\x32\x18.fate_federated.v1.Party\x12\x0b\n\x03tag\x18\x06 \x01(\t\x12\x0c\n\x04kind\x18\x07 \x01(\t\x12\r\n\x05shape\x18\x08 \x01(\t\x12\r\n\x05\x62ytes\x18\t \x01(\x04\x12\x0e\n\x06\x64igest\x18\n \x01(\x0c\x12\x0f\n\x07sent_at\x18\x0b \x01(\x01\x12\x11\n\tleft_site\x18\x0c \x01(\x08\"@\n\x0c\x45gressLedger\x12\x30\n\x07records\x18\x01 \x03(\x0b\x32\x1f.fate_federated.v1.EgressRecord2\xe9\x01\n\x08\x45xchange\x12\x44\n\x04Push\x12\x1e.fate_federated.v1.MessagePart\x1a\x1a.fate_federated.v1.Receipt(\x01\x12H\n\x04Pull\x12\x1e.fate_federated.v1.PullRequest\x1a\x1e.fate_federated.v1.MessagePart0\x01\x12M\n\nListEgress\x12\x1e.fate_federated.v1.EgressQuery\x1a\x1f.fate_federated.v1.EgressLedgerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGEHEADER']._serialized_start=87
   _globals['_MESSAGEHEADER']._serialized_end=344
   _globals['_MESSAGEPART']._serialized_start=346
-  _globals['_MESSAGEPART']._serialized_end=435
-  _globals['_RECEIPT']._serialized_start=437
-  _globals['_RECEIPT']._serialized_end=464
-  _globals['_PULLREQUEST']._serialized_start=467
-  _globals['_PULLREQUEST']._serialized_end=656
-  _globals['_EGRESSQUERY']._serialized_start=658
-  _globals['_EGRESSQUERY']._serialized_end=721
-  _globals['_EGRESSRECORD']._serialized_start=724
-  _globals['_EGRESSRECORD']._serialized_end=1008
-  _globals['_EGRESSLEDGER']._serialized_start=1010
-  _globals['_EGRESSLEDGER']._serialized_end=1074
-  _globals['_EXCHANGE']._serialized_start=1077
-  _globals['_EXCHANGE']._serialized_end=1310
+  _globals['_MESSAGEPART']._serialized_end=423
+  _globals['_RECEIPT']._serialized_start=425
+  _globals['_RECEIPT']._serialized_end=452
+  _globals['_PULLREQUEST']._serialized_start=455
+  _globals['_PULLREQUEST']._serialized_end=644
+  _globals['_EGRESSQUERY']._serialized_start=646
+  _globals['_EGRESSQUERY']._serialized_end=709
+  _globals['_EGRESSRECORD']._serialized_start=712
+  _globals['_EGRESSRECORD']._serialized_end=996
+  _globals['_EGRESSLEDGER']._serialized_start=998
+  _globals['_EGRESSLEDGER']._serialized_end=1062
+  _globals['_EXCHANGE']._serialized_start=1065
+  _globals['_EXCHANGE']._serialized_end=1298
 # @@protoc_insertion_point(module_scope)

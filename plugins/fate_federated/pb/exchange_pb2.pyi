@@ -76,7 +76,7 @@ Global___MessageHeader: _TypeAlias = MessageHeader  # noqa: Y015
 
 @_typing.final
 class MessagePart(_message.Message):
-    """A header, then the body in pieces of at most 1 MiB."""
+    """The first part has the header. Every part may have a piece of the body, at most 1 MiB."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,13 +91,11 @@ class MessagePart(_message.Message):
         header: Global___MessageHeader | None = ...,
         body: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "header", b"header", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "header", b"header", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "header", b"header"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "body"]  # noqa: Y015
-    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MessagePart: _TypeAlias = MessagePart  # noqa: Y015
 

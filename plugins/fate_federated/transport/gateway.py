@@ -75,7 +75,11 @@ def _digest(payload: Payload) -> bytes:
 
 
 def _parts(header: Header, payload: Payload) -> Iterator[pb.MessagePart]:
-    yield pb.MessagePart(header=header_out(header))
+    first = header_out(header)
+    if payload.body_bytes <= PART_BYTES:
+        yield pb.MessagePart(header=first, body=b"".join(payload.body))
+        return
+    yield pb.MessagePart(header=first)
     for part in payload.body:
         for start in range(0, part.nbytes, PART_BYTES):
             yield pb.MessagePart(body=bytes(part[start : start + PART_BYTES]))
@@ -91,7 +95,6 @@ def _collect(parts: Iterator[pb.MessagePart]) -> tuple[Header, memoryview]:
             if header.body_bytes > MAX_BODY_BYTES:
                 raise MessageRejected(f"A message of {header.body_bytes} bytes is larger than a task takes.")
             body = bytearray(header.body_bytes)
-            continue
         end = filled + len(part.body)
         if end > len(body):
             raise MessageRejected("A message is longer than it announces.")
