@@ -1,31 +1,32 @@
-"""Sites in temporary folders, at ports that nobody else uses."""
+"""One real site for all tests that need one."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
+import psutil
 import pytest
+from tests.site.new_site import new_site
+from tests.site.site_processes import alive, site_processes
 
-from fate_federated.party import Party
-from fate_federated.site.create import SitePlan, create_site
+from fate_federated.site.health import HEALTHY
 from fate_federated.site.site import Site
-
-PARTIES = tuple(map(Party.parse, ("guest-9999", "host-10000", "arbiter-10000")))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from fate_federated.site.supervision import Part
 
 
 @pytest.fixture(scope="session")
-def make_site() -> Callable[[Path], Site]:
-    """Makes a loopback site of three parties in a folder."""
-
-    def make(home: Path) -> Site:
-        create_site(SitePlan(home, "bank", PARTIES, api_port=free_port(), gateway_port=free_port()))
-        return Site(home)
-
-    return make
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Up for the whole session, in a folder whose name has a space. Nothing is left of it in the end."""
+    site = new_site(tmp_path_factory.mktemp("up") / "a bank")
+    told: list[dict[Part, str]] = []
+    site.up(report=lambda health: told.append(dict(health)))
+    seen: set[psutil.Process] = set()
+    try:
+        assert told[-1] == dict.fromkeys(Part, HEALTHY)
+        yield site
+    finally:
+        seen |= site_processes(site)
+        assert len(seen) > len(Part)
+        assert site.down() is True
+        assert alive(seen) == set()
+        assert site.down() is False

@@ -5,17 +5,16 @@ from __future__ import annotations
 import configparser
 import json
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.site.new_site import new_site
 
 from fate_federated.errors import ConfigError, SiteError
 from fate_federated.party import Party
 from fate_federated.settings import load_site
 from fate_federated.site.certificates import issue_certificate, make_authority
 from fate_federated.site.create import PeerPlan, SitePlan, create_site
-from fate_federated.site.site import Site
 
 GUEST, HOST, ARBITER = map(Party.parse, ("guest-9999", "host-10000", "arbiter-10000"))
 
@@ -63,21 +62,17 @@ def test_site_yaml_says_what_was_asked(tmp_path: Path) -> None:
     assert settings.tls.private_key == tmp_path / "certificates" / "bank.key"
 
 
-def test_without_peers_elsewhere_the_gateway_listens_on_this_machine_only(
-    tmp_path: Path, make_site: Callable[[Path], Site]
-) -> None:
-    site = make_site(tmp_path / "bank")
+def test_without_peers_elsewhere_the_gateway_listens_on_this_machine_only(tmp_path: Path) -> None:
+    site = new_site(tmp_path / "bank")
     assert site.settings.gateway.listen.startswith("127.0.0.1:")
     assert site.settings.tls is None
     assert site.settings.policy.consent == "ask"
 
 
-def test_secrets_are_drawn_anew_and_only_the_owner_reads_them(
-    tmp_path: Path, make_site: Callable[[Path], Site]
-) -> None:
+def test_secrets_are_drawn_anew_and_only_the_owner_reads_them(tmp_path: Path) -> None:
     secrets = []
     for name in ("one", "two"):
-        site = make_site(tmp_path / name)
+        site = new_site(tmp_path / name)
         airflow = site.layout.airflow_home
         for file in (airflow / "airflow.cfg", airflow / "passwords.json", airflow / "gateway.password"):
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -110,11 +105,11 @@ def test_sites_side_by_side_share_no_port(tmp_path: Path) -> None:
     assert len(set(ports)) == len(ports) == 15
 
 
-def test_an_existing_site_is_left_as_it_is(tmp_path: Path, make_site: Callable[[Path], Site]) -> None:
-    make_site(tmp_path)
+def test_an_existing_site_is_left_as_it_is(tmp_path: Path) -> None:
+    new_site(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(SiteError, match="There is a site in"):
-        make_site(tmp_path)
+        new_site(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

@@ -7,57 +7,24 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.site.new_site import new_site
+from tests.site.site_processes import alive, site_processes, wait_until
 
 from fate_federated.errors import SiteError
 from fate_federated.site.health import HEALTHY
-from fate_federated.site.processes import members, recorded_daemon, tree
+from fate_federated.site.processes import recorded_daemon, tree
 from fate_federated.site.site import Site
 from fate_federated.site.supervision import Part
 
 pytestmark = pytest.mark.airflow
 
 
-def _processes(site: Site) -> set[psutil.Process]:
-    record = recorded_daemon(site.layout)
-    return set() if record is None else members(record) | tree(record.pid)
-
-
-def _alive(processes: set[psutil.Process]) -> set[psutil.Process]:
-    return {process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE}
-
-
-def _wait_until(what: str, condition: Callable[[], bool], within_seconds: float) -> None:
-    deadline = time.monotonic() + within_seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {within_seconds:g} s"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, make_site: Callable[[Path], Site]) -> Iterator[Site]:
-    """Up for the tests of this module, in a folder whose name has a space."""
-    site = make_site(tmp_path_factory.mktemp("up") / "a bank")
-    told: list[dict[Part, str]] = []
-    site.up(report=lambda health: told.append(dict(health)))
-    try:
-        assert told[-1] == dict.fromkeys(Part, HEALTHY)
-        yield site
-    finally:
-        seen = _processes(site)
-        assert len(seen) > len(Part)
-        assert site.down() is True
-        assert _alive(seen) == set()
-        assert site.down() is False
-
-
-def test_every_part_is_healthy_and_the_memory_is_bounded(site: Site) -> None:
-    status = site.status()
+def test_every_part_is_healthy_and_the_memory_is_bounded(running_site: Site) -> None:
+    status = running_site.status()
     assert status.running
     assert status.healthy
     for part in status.parts:
@@ -68,134 +35,128 @@ def test_every_part_is_healthy_and_the_memory_is_bounded(site: Site) -> None:
     assert len({part.pid for part in status.parts}) == len(Part)
 
 
-def test_a_second_up_changes_nothing(site: Site) -> None:
-    before = {part.part: part.pid for part in site.status().parts}
-    site.up()
-    assert {part.part: part.pid for part in site.status().parts} == before
+def test_a_second_up_changes_nothing(running_site: Site) -> None:
+    before = {part.part: part.pid for part in running_site.status().parts}
+    running_site.up()
+    assert {part.part: part.pid for part in running_site.status().parts} == before
 
 
-def test_the_gateway_and_airflow_answer(site: Site) -> None:
-    with site.gateway() as gateway:
+def test_the_gateway_and_airflow_answer(running_site: Site) -> None:
+    with running_site.gateway() as gateway:
         description = gateway.site()
-    assert {str(party) for party in description.parties} == set(site.settings.parties)
-    assert description.storage_url == site.settings.storage_url
-    with site.airflow_api() as api:
+    assert {str(party) for party in description.parties} == set(running_site.settings.parties)
+    assert description.storage_url == running_site.settings.storage_url
+    with running_site.airflow_api() as api:
         assert api.call("GET", "version")["version"]
         assert api.dag("nothing.guest-1") is None
 
 
-def test_the_gateways_account_may_steer_dags(site: Site) -> None:
+def test_the_gateways_account_may_steer_dags(running_site: Site) -> None:
     from fate_federated.site.airflow_api import AirflowApi
 
-    settings = site.settings
+    settings = running_site.settings
     password = settings.path(settings.airflow.password_file).read_text().strip()
     with AirflowApi(settings.airflow.url, settings.airflow.username, password) as api:
-        assert api.call("GET", "dags")["dags"] == []
+        assert "dags" in api.call("GET", "dags")
     with AirflowApi(settings.airflow.url, "admin", "wrong") as api, pytest.raises(SiteError, match="refused the login"):
         api.dag("any")
 
 
-def test_the_connection_follows_site_yaml_until_a_person_edits_it(site: Site) -> None:
+def test_the_connection_follows_site_yaml_until_a_person_edits_it(running_site: Site) -> None:
     from fate_federated.site.gateway_connection import CONNECTION_ID, update_connection
 
-    written = site.layout.airflow_home / "gateway.connection.json"
-    address = site.gateway_address
+    written = running_site.layout.airflow_home / "gateway.connection.json"
+    address = running_site.gateway_address
     path = f"connections/{CONNECTION_ID}"
-    with site.airflow_api() as api:
+    with running_site.airflow_api() as api:
         connection = api.find(path)
         assert f"{connection['host']}:{connection['port']}" == address
         assert connection["conn_type"] == "grpc"
-        moved = site.settings.model_copy(
-            update={"gateway": site.settings.gateway.model_copy(update={"listen": "127.0.0.1:1"})}
+        moved = running_site.settings.model_copy(
+            update={"gateway": running_site.settings.gateway.model_copy(update={"listen": "127.0.0.1:1"})}
         )
         assert update_connection(api, moved, written) is True
         assert api.find(path)["port"] == 1
-        assert update_connection(api, site.settings, written) is True
+        assert update_connection(api, running_site.settings, written) is True
         assert f"{connection['host']}:{api.find(path)['port']}" == address
         api.call("PATCH", path, json={"connection_id": CONNECTION_ID, "conn_type": "grpc", "host": "proxy.example"})
-        assert update_connection(api, site.settings, written) is False
+        assert update_connection(api, running_site.settings, written) is False
         assert api.find(path)["host"] == "proxy.example"
         api.call("DELETE", path)
-        assert update_connection(api, site.settings, written) is True
+        assert update_connection(api, running_site.settings, written) is True
         assert f"{connection['host']}:{api.find(path)['port']}" == address
 
 
-def test_the_airflow_command_means_this_site(site: Site) -> None:
-    done = site.airflow("config", "get-value", "core", "fernet_key")
+def test_the_airflow_command_means_this_site(running_site: Site) -> None:
+    done = running_site.airflow("config", "get-value", "core", "fernet_key")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] in (site.layout.airflow_home / "airflow.cfg").read_text()
+    assert done.stdout.strip().splitlines()[-1] in (running_site.layout.airflow_home / "airflow.cfg").read_text()
 
 
-def test_a_part_that_dies_comes_back(site: Site) -> None:
-    before = {part.part: part.pid for part in site.status().parts}
+def test_a_part_that_dies_comes_back(running_site: Site) -> None:
+    before = {part.part: part.pid for part in running_site.status().parts}
     workers = tree(before[Part.SCHEDULER])
     os.kill(before[Part.SCHEDULER], signal.SIGKILL)
 
     def is_back() -> bool:
-        now = {part.part: part for part in site.status().parts}[Part.SCHEDULER]
+        now = {part.part: part for part in running_site.status().parts}[Part.SCHEDULER]
         return now.pid not in (0, before[Part.SCHEDULER]) and now.health == HEALTHY
 
-    _wait_until("the scheduler is back", is_back, 60)
-    _wait_until("its workers are gone", lambda: not _alive(workers), 10)
+    wait_until("the scheduler is back", is_back, 60)
+    wait_until("its workers are gone", lambda: not alive(workers), 10)
 
 
-def test_a_taken_port_is_named_and_nothing_is_started(
-    site: Site, tmp_path: Path, make_site: Callable[[Path], Site]
-) -> None:
-    other = make_site(tmp_path / "other")
-    port = int(site.settings.airflow.url.rpartition(":")[2])
+def test_a_taken_port_is_named_and_nothing_is_started(running_site: Site, tmp_path: Path) -> None:
+    other = new_site(tmp_path / "other")
+    port = int(running_site.settings.airflow.url.rpartition(":")[2])
     yaml = other.layout.home / "site.yaml"
     yaml.write_text(re.sub(r"url: http://127\.0\.0\.1:\d+", f"url: http://127.0.0.1:{port}", yaml.read_text()))
     with pytest.raises(SiteError, match=f"Port {port}, .*is taken"):
         Site(other.layout.home).up()
-    assert _processes(other) == set()
+    assert site_processes(other) == set()
 
 
-def test_a_part_that_cannot_start_is_shown_with_its_log_and_everything_is_stopped(
-    tmp_path: Path, make_site: Callable[[Path], Site]
-) -> None:
-    home = make_site(tmp_path / "broken").layout.home
+def test_a_part_that_cannot_start_is_shown_with_its_log_and_everything_is_stopped(tmp_path: Path) -> None:
+    home = new_site(tmp_path / "broken").layout.home
     yaml = home / "site.yaml"
     yaml.write_text(yaml.read_text().replace('database: ""', "database: nosuchdatabase://x"))
     broken = Site(home)
     seen: set[psutil.Process] = set()
     with pytest.raises(SiteError) as caught:
-        broken.up(report=lambda _: seen.update(_processes(broken)))
+        broken.up(report=lambda _: seen.update(site_processes(broken)))
     assert "gateway of site bank" in str(caught.value)
     assert "nosuchdatabase" in str(caught.value)
     assert seen
-    assert _alive(seen | _processes(broken)) == set()
+    assert alive(seen | site_processes(broken)) == set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_up_leaves_nothing(
-    tmp_path: Path, make_site: Callable[[Path], Site], number: signal.Signals
-) -> None:
-    site = make_site(tmp_path / "interrupted")
+def test_an_interrupted_up_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    site = new_site(tmp_path / "interrupted")
     command = subprocess.Popen(
         [str(Path(sys.executable).with_name("fate")), "site", "up", "--site", str(site.layout.home)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until("supervisord is started", lambda: recorded_daemon(site.layout) is not None, 30)
-        seen = _processes(site)
+        wait_until("supervisord is started", lambda: recorded_daemon(site.layout) is not None, 30)
+        seen = site_processes(site)
         command.send_signal(number)
         assert command.wait(timeout=30) != 0
     finally:
         command.kill()
     assert seen
-    assert _alive(seen | _processes(site)) == set()
+    assert alive(seen | site_processes(site)) == set()
     assert recorded_daemon(site.layout) is None
 
 
-def test_what_a_killed_supervisord_left_is_stopped(tmp_path: Path, make_site: Callable[[Path], Site]) -> None:
-    site = make_site(tmp_path / "killed")
+def test_what_a_killed_supervisord_left_is_stopped(tmp_path: Path) -> None:
+    site = new_site(tmp_path / "killed")
     site.up(wait=False)
-    _wait_until("the parts are started", lambda: any(part.pid for part in site.status().parts), 90)
-    seen = _processes(site)
+    wait_until("the parts are started", lambda: any(part.pid for part in site.status().parts), 90)
+    seen = site_processes(site)
     record = recorded_daemon(site.layout)
     assert record is not None
     os.kill(record.pid, signal.SIGKILL)
     assert site.down() is True
-    assert _alive(seen) == set()
+    assert alive(seen) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -10,31 +11,34 @@ from pathlib import Path
 POLL_SECONDS = 0.25
 
 
-def last_lines(file: Path, count: int) -> list[str]:
-    """The last lines of a file."""
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        return [line.rstrip("\n") for line in deque(stream, maxlen=count)]
+def last_lines(file: Path, count: int) -> tuple[list[str], int]:
+    """The last whole lines of a file, and the place in it where they end."""
+    lines: deque[bytes] = deque(maxlen=count)
+    end = 0
+    with file.open("rb") as stream:
+        for line in stream:
+            if line.endswith(b"\n"):
+                lines.append(line)
+                end += len(line)
+    return [_text(line) for line in lines], end
 
 
-def follow_file(file: Path) -> Iterator[str]:
-    """Lines as they are appended from now on, through rotations, for ever."""
-    stream = file.open(encoding="utf-8", errors="replace")
-    stream.seek(0, 2)
-    rest = ""
+def follow_file(file: Path, start: int) -> Iterator[str]:
+    """Lines from a place in the file on, as they are appended, through rotations, for ever."""
+    stream = file.open("rb")
+    stream.seek(start)
+    rest = b""
     while True:
-        text = stream.read()
-        if text:
-            *lines, rest = (rest + text).split("\n")
-            yield from lines
-            continue
-        if file.exists() and file.stat().st_ino != _inode(stream.fileno()):
+        data = stream.read()
+        if data:
+            *lines, rest = (rest + data).split(b"\n")
+            yield from map(_text, lines)
+        elif file.exists() and file.stat().st_ino != os.fstat(stream.fileno()).st_ino:
             stream.close()
-            stream = file.open(encoding="utf-8", errors="replace")
-            continue
-        time.sleep(POLL_SECONDS)
+            stream = file.open("rb")
+        else:
+            time.sleep(POLL_SECONDS)
 
 
-def _inode(descriptor: int) -> int:
-    import os
-
-    return os.fstat(descriptor).st_ino
+def _text(line: bytes) -> str:
+    return line.rstrip(b"\n").decode("utf-8", errors="replace")

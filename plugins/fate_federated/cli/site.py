@@ -139,10 +139,11 @@ def logs(
     file = SiteLayout(Site(site).settings.home).log_of(part)
     if not file.exists():
         raise SiteError(f"There is no {file}: the site was never started.")
-    for line in last_lines(file, lines):
+    shown, end = last_lines(file, lines)
+    for line in shown:
         typer.echo(line)
     if follow:
-        for line in follow_file(file):
+        for line in follow_file(file, end):
             typer.echo(line)
 
 

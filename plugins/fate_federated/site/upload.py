@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import fsspec
 
-from fate_federated.errors import DataError, TableNotFound
+from fate_federated.errors import DataError
 from fate_federated.site.csv_table import Progress, csv_to_parquet
 from fate_federated.site.upload_conf import UploadPlan
 from fate_federated.wire.records import Column, TableRecord
@@ -82,10 +82,7 @@ def _remove_file(location: str) -> None:
 
 
 def _existing(gateway: GatewayClient, namespace: str, name: str) -> TableRecord | None:
-    try:
-        return gateway.get_table(namespace, name)
-    except TableNotFound:
-        return None
+    return next((table for table in gateway.list_tables(namespace) if table.name == name), None)
 
 
 @contextmanager
