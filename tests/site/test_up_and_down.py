@@ -87,12 +87,6 @@ def test_the_connection_follows_site_yaml_until_a_person_edits_it(running_site: 
         assert f"{connection['host']}:{api.find(path)['port']}" == address
 
 
-def test_the_airflow_command_means_this_site(running_site: Site) -> None:
-    done = running_site.airflow("config", "get-value", "core", "fernet_key")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] in (running_site.layout.airflow_home / "airflow.cfg").read_text()
-
-
 def test_a_part_that_dies_comes_back(running_site: Site) -> None:
     before = {part.part: part.pid for part in running_site.status().parts}
     workers = tree(before[Part.SCHEDULER])
