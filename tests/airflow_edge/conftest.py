@@ -47,8 +47,10 @@ def dsl() -> dict[str, Any]:
     return {"components": {COMPONENT: {"module": "SumOfNumbers", "output": {"data": ["total"]}}}}
 
 
-def conf(of_party: Mapping[str, Mapping[str, Any]] | None = None, **options: Any) -> dict[str, Any]:
-    """A conf in which the guest's number is 1 and the host's 2, and more by role."""
+def conf(
+    of_party: Mapping[str, Mapping[str, Any]] | None = None, *, timeout: int | None = None, **options: Any
+) -> dict[str, Any]:
+    """A conf in which the guest's number is 1 and the host's 2, and more by role; options of its airflow block."""
     given = {"guest": {"number": 1}, "host": {"number": 2}}
     for role, parameters in (of_party or {}).items():
         given[role] = {**given[role], **parameters}
@@ -60,6 +62,7 @@ def conf(of_party: Mapping[str, Mapping[str, Any]] | None = None, **options: Any
             "role": {role: {"0": {COMPONENT: parameters}} for role, parameters in given.items()}
         },
         **({"airflow": options} if options else {}),
+        **({"job_parameters": {"common": {"timeout": timeout}}} if timeout else {}),
     }  # fmt: skip
 
 

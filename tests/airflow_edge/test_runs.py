@@ -136,6 +136,13 @@ def test_a_worker_that_is_shut_down_fails_the_attempt(parties: Parties, gate: Pa
     assert "guest-9999: the task's worker was shut down" in told_of_the_decision(runs[HOST])
 
 
+def test_a_task_that_takes_too_long_fails_the_attempt(parties: Parties, gate: Path) -> None:
+    parties.prepare(conf({"guest": {"behaviour": "block", "gate": str(gate)}}, timeout=4))
+    runs = parties.start_all()
+    assert states(runs) == dict.fromkeys(ALL, "failed")
+    assert "execution_timeout passed" in "".join(told_of_the_decision(run) for run in runs.values())
+
+
 def test_a_task_is_tried_again_at_all_parties(parties: Parties, gate: Path) -> None:
     parties.prepare(conf({"host": {"behaviour": "fail_once", "gate": str(gate)}}, retries=1))
     runs = parties.start_all()
