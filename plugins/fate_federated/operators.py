@@ -62,10 +62,10 @@ def _as_airflow_errors() -> Iterator[None]:
     """Our errors as Airflow's: those that a retry may mend fail the try, the others the task."""
     try:
         yield
-    except PERMANENT as error:
-        raise AirflowFailException(str(error)) from error
     except FateFederatedError as error:
-        raise AirflowException(str(error)) from error
+        kind = AirflowFailException if isinstance(error, PERMANENT) else AirflowException
+        # What others decided has no cause in this process that a traceback could show.
+        raise kind(str(error)) from (None if isinstance(error, AttemptEnded) else error)
 
 
 def _gateway(conn_id: str) -> GatewayClient:

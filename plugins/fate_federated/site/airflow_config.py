@@ -94,6 +94,9 @@ jwt_secret = {secrets.token_urlsafe(64)}
 [scheduler]
 # Seconds: the wait between two looks at what may run next, a part of every task's latency.
 scheduler_idle_sleep_time = 0.25
+# Seconds after which a task whose supervisor says nothing counts as failed.
+task_instance_heartbeat_timeout = 60
+task_instance_heartbeat_timeout_detection_interval = 5
 scheduler_health_check_server_port = {plan.api_port + SCHEDULER_HEALTH_OFFSET}
 
 [workers]
