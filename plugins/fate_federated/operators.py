@@ -31,7 +31,6 @@ from fate_federated.errors import (
     AttemptEnded,
     DslError,
     FateFederatedError,
-    JobError,
 )
 from fate_federated.party import Party
 from fate_federated.run_parameters import run_parameters
@@ -53,7 +52,7 @@ FIRST_LOOK_SECONDS = 0.5
 LAST_WORD_SECONDS = 3.0
 MAX_XCOM_BYTES = 32 << 10
 
-PERMANENT = (AttemptCanceled, AccessDenied, DslError, JobError)
+PERMANENT = (AttemptCanceled, AccessDenied, DslError)
 """What a retry of the same task cannot mend."""
 
 
