@@ -7,7 +7,7 @@ its DAGs, as the DAG factory would.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class AirflowServer:
     paused: dict[str, bool] = field(default_factory=dict)
     pause_new: bool = False
     broken: dict[str, str] = field(default_factory=dict)
+    problems_age_seconds: float = -1.0
     runs: dict[tuple[str, str], str] = field(default_factory=dict)
     confs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     tasks: dict[tuple[str, str, str], str] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class AirflowServer:
         return web.json_response({"dag_id": dag, "is_paused": self.paused[dag]})
 
     async def _import_errors(self, request: web.Request) -> web.Response:
-        now = datetime.now(UTC).isoformat()
+        now = (datetime.now(UTC) - timedelta(seconds=self.problems_age_seconds)).isoformat()
         errors = [
             {
                 "import_error_id": 1,

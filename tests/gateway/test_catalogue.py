@@ -113,11 +113,12 @@ def test_thousands_of_points_are_quick(loopback: Federation) -> None:
     job = loopback.start_job()
     client = loopback[GUEST].client()
     points = tuple((float(x), x / 7) for x in range(5000))
-    began = time.monotonic()
+    # Of this process, in which the gateway runs too: what else the machine does is not in it.
+    began = time.process_time()
     client.log_metrics(TaskRef(job.job_id, "a"), 1, GUEST, [Metric("train", "roc", {}, points)])
     ((roc,),) = (told.metrics for told in client.get_metrics(job.job_id))
     assert roc.points == points
-    assert time.monotonic() - began < 3.0
+    assert time.process_time() - began < 1.5
 
 
 @on_both_databases

@@ -56,6 +56,12 @@ def newest_attempts(session: Session, job_id: str) -> list[Attempt]:
     return [_attempt(newest[component]) for component in sorted(first, key=first.__getitem__)]
 
 
+def has_later_attempts(session: Session, job_id: str) -> bool:
+    """Whether any component of a job was tried more than once."""
+    later = select(AttemptRow.number).where(AttemptRow.job_id == job_id, AttemptRow.number > 1).limit(1)
+    return session.scalar(later) is not None
+
+
 def open_jobs(session: Session) -> list[str]:
     """Ids of the jobs that have not ended."""
     ended = [status for status in JobStatus if status.ended]

@@ -14,8 +14,8 @@ from fate_federated.gateway.attempt_store import load_attendance, load_attendanc
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.background import Background
 from fate_federated.gateway.database import Database
-from fate_federated.gateway.job_store import load_job
 from fate_federated.gateway.links import Links, with_patience
+from fate_federated.gateway.roster import Roster
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, Presence
 from fate_federated.transport.rpc import is_transient
@@ -64,8 +64,11 @@ class Attendances:
         lease_seconds: how long a task whose stream broke may take to come back.
     """
 
-    def __init__(self, database: Database, links: Links, board: AttemptBoard, lease_seconds: float) -> None:
-        self._database, self._links, self._board, self._lease_seconds = database, links, board, lease_seconds
+    def __init__(
+        self, database: Database, roster: Roster, links: Links, board: AttemptBoard, lease_seconds: float
+    ) -> None:
+        self._database, self._roster, self._links = database, roster, links
+        self._board, self._lease_seconds = board, lease_seconds
         self._streams: dict[_Key, object] = {}
         self._leases: dict[_Key, asyncio.Task[None]] = {}
         self._background = Background()
@@ -146,9 +149,13 @@ class Attendances:
     async def _enter(self, join: Join, seat: PartyPresence) -> Attempt:
         """Join at the coordinator; first write down that this party is about to."""
         await self._initiator(join.task, join.party)
-        known = await self._attended(join.task, join.party)
-        if known is None or known[1].instance != join.instance or known[1].presence is Presence.PARKED:
-            await self._save(join.task, join.attempt, seat)
+
+        def begin(session: Session) -> None:
+            known = load_attendance(session, join.task, join.party)
+            if known is None or known[1].instance != join.instance or known[1].presence is Presence.PARKED:
+                save_attendance(session, join.task, join.attempt, seat)
+
+        await self._database.run(begin)
         try:
             attempt = await self._tell(join.task, join.attempt, seat, join.participants)
         except FateFederatedError as error:
@@ -257,10 +264,10 @@ class Attendances:
 
     async def _initiator(self, task: TaskRef, party: Party) -> Party:
         """Whose site coordinates the job, of which the party must be one."""
-        job = await self._database.run(lambda session: load_job(session, task.job_id))
-        if all(at.party != party for at in job.parties):
+        members = await self._roster.of(task.job_id)
+        if party not in members.parties:
             raise MessageRejected(f"{party} does not take part in job {task.job_id}.")
-        return job.initiator
+        return members.initiator
 
     async def _attended(self, task: TaskRef, party: Party) -> tuple[int, PartyPresence] | None:
         return await self._database.run(lambda session: load_attendance(session, task, party))

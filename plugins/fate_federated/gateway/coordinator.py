@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from fate_federated.errors import AccessDenied, AttemptCanceled, AttemptFailed, JobError
 from fate_federated.gateway import attempt_rules as rules
-from fate_federated.gateway.attempt_store import load_attempts, newest_attempts, save_attempt
+from fate_federated.gateway.attempt_store import has_later_attempts, load_attempts, newest_attempts, save_attempt
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.database import Database
 from fate_federated.gateway.job_store import load_job, set_job, set_party
@@ -242,7 +242,7 @@ def _join_new(step: _Step, update: PresenceUpdate, number: int) -> Attempt:
 def _may_have_ended(step: _Step, number: int) -> bool:
     """Whether parties may have ended their tasks of this component: in an earlier attempt of it, or without any
     because a component before it failed and is run again now."""
-    return number > 1 or any(attempt.number > 1 for attempt in newest_attempts(step.session, step.job.job_id))
+    return number > 1 or has_later_attempts(step.session, step.job.job_id)
 
 
 def _reopen(step: _Step, party: Party) -> None:

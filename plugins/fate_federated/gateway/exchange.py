@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from fate_federated.errors import MessageRejected
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.attendance import attempt_ended
-from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.ledger import Ledger
 from fate_federated.gateway.links import Links
 from fate_federated.gateway.mailbox import Mailbox
+from fate_federated.gateway.roster import Roster
 from fate_federated.pb import exchange_pb2
 from fate_federated.status import AttemptState
 from fate_federated.wire.records import Address, Header, TaskRef
@@ -31,9 +31,15 @@ class Exchange:
     """
 
     def __init__(
-        self, links: Links, board: AttemptBoard, jobs: Jobs, mailbox: Mailbox, ledger: Ledger, max_message_bytes: int
+        self,
+        links: Links,
+        board: AttemptBoard,
+        roster: Roster,
+        mailbox: Mailbox,
+        ledger: Ledger,
+        max_message_bytes: int,
     ) -> None:
-        self._links, self._board, self._jobs = links, board, jobs
+        self._links, self._board, self._roster = links, board, roster
         self._mailbox, self._ledger, self._max_message_bytes = mailbox, ledger, max_message_bytes
 
     async def push(self, header: Header, body: AsyncIterator[bytes]) -> bool:
@@ -102,9 +108,9 @@ class Exchange:
             )
 
     async def _check_parties(self, message: Header | Address) -> None:
-        parties = await self._jobs.parties_of(message.task.job_id)
+        members = await self._roster.of(message.task.job_id)
         for party in (message.sender, message.receiver):
-            if party not in parties:
+            if party not in members.parties:
                 raise MessageRejected(f"{party} does not take part in job {message.task.job_id}.")
 
     async def _check_attempt(self, task: TaskRef, number: int) -> None:

@@ -22,6 +22,7 @@ from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.links import Links, SiteLink, with_patience
 from fate_federated.gateway.locks import JobLocks
 from fate_federated.gateway.policy import check_files, check_order
+from fate_federated.gateway.roster import Roster
 from fate_federated.gateway.runs import Runs
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
@@ -37,8 +38,11 @@ REACH_SECONDS = 30.0
 class JobStart:
     """Starts jobs that this site's parties initiate, and takes part in those of others."""
 
-    def __init__(self, site: SiteSettings, database: Database, links: Links, runs: Runs, jobs: Jobs) -> None:
-        self._site, self._database, self._links, self._runs, self._jobs = site, database, links, runs, jobs
+    def __init__(
+        self, site: SiteSettings, database: Database, roster: Roster, links: Links, runs: Runs, jobs: Jobs
+    ) -> None:
+        self._site, self._database, self._roster, self._links = site, database, roster, links
+        self._runs, self._jobs = runs, jobs
         self._locks = JobLocks()
         self._last_id = 0
         self._background = Background()
@@ -198,6 +202,7 @@ class JobStart:
             at.party: job.run_id if at.party == job.initiator else created_run_id(job.run_id) for at in job.parties
         }
         await self._database.run(lambda session: add_job(session, job, files, run_ids))
+        self._roster.forget(job.job_id)
 
     def _new_id(self) -> str:
         """Digits of the time, as FATE's job ids: YYYYmmddHHMMSSffffff and 0; each is later than the last."""

@@ -15,6 +15,7 @@ from fate_federated.gateway.database import Database
 from fate_federated.gateway.job_store import list_jobs, load_job, load_whole_job, run_of, set_job, set_party
 from fate_federated.gateway.links import Links, SiteLink, with_patience
 from fate_federated.gateway.mailbox import Mailbox
+from fate_federated.gateway.roster import Roster
 from fate_federated.gateway.runs import Runs
 from fate_federated.party import Party
 from fate_federated.status import JobStatus
@@ -33,15 +34,15 @@ class Jobs:
         self,
         hosted: tuple[Party, ...],
         database: Database,
+        roster: Roster,
         links: Links,
         board: AttemptBoard,
         mailbox: Mailbox,
         runs: Runs,
         coordinator: Coordinator,
     ) -> None:
-        self._hosted, self._database, self._links = hosted, database, links
+        self._hosted, self._database, self._roster, self._links = hosted, database, roster, links
         self._board, self._mailbox, self._runs, self._coordinator = board, mailbox, runs, coordinator
-        self._parties: dict[str, frozenset[Party]] = {}
         self._background = Background()
 
     async def finish(self, report: JobReport) -> Job:
@@ -99,20 +100,13 @@ class Jobs:
         runs = await self._database.run(work)
         await self._mailbox.drop_job(end.job_id)
         self._board.forget(end.job_id)
-        self._parties.pop(end.job_id, None)
+        self._roster.forget(end.job_id)
         if end.stop:
             await self._runs.stop(runs)
 
     async def get(self, job_id: str) -> Job:
         """A job without tasks and files."""
         return await self._database.run(lambda session: load_job(session, job_id))
-
-    async def parties_of(self, job_id: str) -> frozenset[Party]:
-        """Who takes part in a job: asked for with every message, and never changing."""
-        parties = self._parties.get(job_id)
-        if parties is None:
-            parties = self._parties[job_id] = frozenset(at.party for at in (await self.get(job_id)).parties)
-        return parties
 
     async def get_whole(self, job_id: str) -> Job:
         """A job with its tasks and files."""
@@ -131,15 +125,15 @@ class Jobs:
         if attempt.decided:
             self._background.spawn(self._mailbox.drop_attempt(attempt.task, attempt.number))
 
-    async def reopen(self, attempt: Attempt) -> None:
+    async def reopen(self, job_id: str) -> None:
         """A site hears of a new attempt in a job that had ended: the initiator began it anew."""
 
         def work(session: Session) -> None:
-            job = load_job(session, attempt.task.job_id)
-            if job.status.ended and not attempt.decided:
-                set_job(session, job.job_id, JobStatus.RUNNING, "", 0.0)
+            job = load_job(session, job_id)
+            if job.status.ended:
+                set_job(session, job_id, JobStatus.RUNNING, "", 0.0)
                 for at in job.parties:
-                    set_party(session, job.job_id, at.party, JobStatus.RUNNING)
+                    set_party(session, job_id, at.party, JobStatus.RUNNING)
 
         await self._database.run(work)
 

@@ -58,7 +58,8 @@ class LocalSite:
 
     async def hear_attempt(self, attempt: Attempt) -> None:
         """What the coordinator at another site publishes."""
-        await self._jobs.reopen(attempt)
+        if not attempt.decided and await self._board.get(attempt.task, attempt.number) is None:
+            await self._jobs.reopen(attempt.task.job_id)
         await self._board.accept(attempt)
 
     async def deliver(self, header: Header, body: AsyncIterator[bytes]) -> bool:

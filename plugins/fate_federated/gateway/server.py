@@ -28,6 +28,7 @@ from fate_federated.gateway.local_site import LocalSite
 from fate_federated.gateway.locks import JobLocks
 from fate_federated.gateway.mailbox import Mailbox
 from fate_federated.gateway.reruns import Reruns
+from fate_federated.gateway.roster import Roster
 from fate_federated.gateway.runs import Runs
 from fate_federated.gateway.servicers import (
     AttemptsFace,
@@ -133,21 +134,22 @@ def build_gateway(site: SiteSettings) -> Gateway:
     database = open_database(site.database_url)
     links = Links(_remotes(site))
     board = AttemptBoard(database)
+    roster = Roster(database)
     locks = JobLocks()
     mailbox = Mailbox(site.spool)
     airflow = Airflow(site.airflow.url, site.airflow.username, site.path(site.airflow.password_file))
     coordinator = Coordinator(database, links, board, locks)
     runs = Runs(site, airflow)
-    jobs = Jobs(hosted, database, links, board, mailbox, runs, coordinator)
-    start = JobStart(site, database, links, runs, jobs)
+    jobs = Jobs(hosted, database, roster, links, board, mailbox, runs, coordinator)
+    start = JobStart(site, database, roster, links, runs, jobs)
     local = LocalSite(hosted, start, jobs, coordinator, board, mailbox)
     links.add_local(local)
-    attendances = Attendances(database, links, board, site.gateway.lease_seconds)
+    attendances = Attendances(database, roster, links, board, site.gateway.lease_seconds)
     ledger = Ledger(database)
-    exchange = Exchange(links, board, jobs, mailbox, ledger, site.gateway.max_message_bytes)
+    exchange = Exchange(links, board, roster, mailbox, ledger, site.gateway.max_message_bytes)
     reruns = Reruns(board, jobs, airflow, hosted)
     board.listen(jobs.tidy)
-    watch = SilenceWatch(links, board, jobs, coordinator, attendances, hosted, site.gateway.peer_silence_seconds)
+    watch = SilenceWatch(links, board, roster, coordinator, attendances, hosted, site.gateway.peer_silence_seconds)
 
     access = Access(hosted, (remote.parties for remote in links.remotes), tls=site.tls is not None)
     server = grpc.aio.server(options=SERVER_OPTIONS)

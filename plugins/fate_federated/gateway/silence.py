@@ -10,8 +10,8 @@ from fate_federated.errors import FateFederatedError
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.attendances import Attendances
 from fate_federated.gateway.coordinator import Coordinator
-from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.links import Links, RemoteSite
+from fate_federated.gateway.roster import Roster
 from fate_federated.party import Party
 from fate_federated.wire.records import Attempt
 
@@ -31,13 +31,13 @@ class SilenceWatch:
         self,
         links: Links,
         board: AttemptBoard,
-        jobs: Jobs,
+        roster: Roster,
         coordinator: Coordinator,
         attendances: Attendances,
         hosted: tuple[Party, ...],
         limit_seconds: float,
     ) -> None:
-        self._links, self._board, self._jobs, self._coordinator = links, board, jobs, coordinator
+        self._links, self._board, self._roster, self._coordinator = links, board, roster, coordinator
         self._attendances, self._hosted, self._limit_seconds = attendances, hosted, limit_seconds
         self._needed_since: dict[RemoteSite, float] = {}
 
@@ -70,7 +70,7 @@ class SilenceWatch:
         """The peers that running attempts need, with those attempts and their initiators."""
         needed: dict[RemoteSite, list[tuple[Attempt, Party]]] = {}
         for attempt in self._board.running():
-            initiator = (await self._jobs.get(attempt.task.job_id)).initiator
+            initiator = (await self._roster.of(attempt.task.job_id)).initiator
             parties = attempt.participants if self._links.is_local(initiator) else (initiator,)
             for site in {self._links.remote_of(party) for party in parties}:
                 if site is not None:

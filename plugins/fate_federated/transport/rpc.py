@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     # A proxy for the web is not the way to a gateway.
     ("grpc.enable_http_proxy", 0),
 )
+
+_BROKEN = re.compile(r"Stream removed|RST_STREAM|Socket closed")
+"""How gRPC words a connection that broke in the middle of a call, where it does not call that unavailable."""
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -103,6 +107,8 @@ def error_of(error: grpc.RpcError, address: str) -> FateFederatedError:
     for key, value in metadata or ():
         if key == FAULT_KEY:
             return fault_in(value)
+    if code in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL) and _BROKEN.search(details):
+        return GatewayUnavailable(address, details)
     match code:
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return GatewayUnavailable(address, details)
