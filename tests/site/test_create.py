@@ -73,6 +73,7 @@ def test_secrets_are_drawn_anew_and_only_the_owner_reads_them(tmp_path: Path) ->
     secrets = []
     for name in ("one", "two"):
         site = new_site(tmp_path / name)
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
         airflow = site.layout.airflow_home
         for file in (airflow / "airflow.cfg", airflow / "passwords.json", airflow / "gateway.password"):
             assert stat.S_IMODE(file.stat().st_mode) == 0o600

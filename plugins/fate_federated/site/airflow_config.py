@@ -93,7 +93,7 @@ jwt_secret = {secrets.token_urlsafe(64)}
 
 [scheduler]
 # Seconds: the wait between two looks at what may run next, a part of every task's latency.
-scheduler_idle_sleep_time = 0.25
+scheduler_idle_sleep_time = 0.5
 # Seconds after which a task whose supervisor says nothing counts as failed.
 task_instance_heartbeat_timeout = 60
 task_instance_heartbeat_timeout_detection_interval = 5

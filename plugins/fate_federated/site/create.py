@@ -88,7 +88,8 @@ def create_site(plan: SitePlan) -> SiteSettings:
     api_port = plan.api_port or _free_port(FIRST_API_PORT, PORTS_PER_SITE, taken)
     gateway_port = plan.gateway_port or _free_port(FIRST_GATEWAY_PORT, 1, taken)
     text = site_yaml(plan, api_port, gateway_port)
-    home.mkdir(parents=True, exist_ok=True)
+    # Its owner's alone: it will hold tables.
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home / "site.yaml"
     file.write_text(text, encoding="utf-8")
     try:

@@ -195,18 +195,19 @@ class Site:
         Raises:
             SiteError: a port is taken, or a part did not become healthy. What this call started is stopped again.
         """
-        with self._alone():
-            started = self._start()
+        started = False
+        try:
+            with self._alone():
+                started = self._start()
             if not wait:
                 return
-            try:
-                self._wait_until_healthy(report, deadline_seconds)
-                with self.airflow_api() as api:
-                    update_connection(api, self.settings, self.layout.airflow_home / "gateway.connection.json")
-            except BaseException:
-                if started:
-                    stop_all(self.layout)
-                raise
+            self._wait_until_healthy(report, deadline_seconds)
+            with self.airflow_api() as api:
+                update_connection(api, self.settings, self.layout.airflow_home / "gateway.connection.json")
+        except BaseException:
+            if started:
+                self.down()
+            raise
 
     def down(self) -> bool:
         """Stop everything and leave nothing behind. Does nothing when nothing runs.
@@ -281,7 +282,12 @@ class Site:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        record_daemon(layout, process.pid)
+        try:
+            record_daemon(layout, process.pid)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
         return True
 
     def _check_ports(self) -> None:
