@@ -6,7 +6,6 @@ import json
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,7 @@ from fate_federated.site.site import Site
 COMMAND = str(Path(sys.executable).with_name("fate"))
 
 
-def test_help_is_there_at_once_and_imports_nothing_heavy() -> None:
-    began = time.process_time()
+def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\nfrom fate_federated.cli.main import app\n"
         "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
@@ -32,7 +30,6 @@ def test_help_is_there_at_once_and_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     for group in ("certs", "site", "data", "job", "egress"):
         assert group in done.stdout
-    assert time.process_time() - began < 0.5
 
 
 def test_an_error_is_one_plain_message_without_a_traceback(tmp_path: Path) -> None:

@@ -116,6 +116,14 @@ def test_wait_fails_with_the_job_and_says_why(fate: Fate, gateway: GatewayClient
     assert "made to fail" in shown
 
 
+def test_a_stopped_job_says_who_stopped_it_and_why(fate: Fate, gateway: GatewayClient, job: Job) -> None:
+    assert "is canceled" in fate("job", "stop", job.job_id, "--reason", "wrong table").output
+    content = json.loads(fate("job", "status", job.job_id, "--json").output)
+    assert content["status"] == "canceled"
+    assert "site bank" in content["detail"]
+    assert "wrong table" in content["detail"]
+
+
 def test_a_job_that_is_not_there_is_an_error_in_every_command(fate: Fate) -> None:
     for command in ("status", "wait", "metrics", "stop"):
         assert "There is no job 12345" in fate("job", command, "12345", status=1).output
