@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -152,6 +153,7 @@ class Federation:
         self._databases = databases
         self.sites: dict[str, TestSite] = {}
         self._of: dict[Party, TestSite] = {}
+        self.shared = False
         self._attendances: list[Attendance] = []
         self._instances = 0
 
@@ -220,7 +222,9 @@ class Federation:
         (dags / f"{files.name}_conf.json").write_text(files.conf)
 
     def start_job(self, name: str = "demo", run_id: str = RUN_ID, parties: Sequence[Party] = ALL) -> Job:
-        """Drop a job at the guest and start it, as its first task does."""
+        """Drop a job at the guest and start it, as its first task does. In a shared federation the run is a new one."""
+        if self.shared:
+            run_id = f"manual__{uuid.uuid4()}"
         files = JobFiles(name, DSL, conf(parties))
         self.drop(GUEST, files)
         return self[GUEST].client().start_job(GUEST, f"{name}.{GUEST}", run_id, files)
@@ -259,9 +263,13 @@ class Federation:
             assert attendance.wait_running(10) is not None
         return attendances
 
-    def close(self) -> None:
+    def close_attendances(self) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(Attendance.close, self._attendances))
+        self._attendances.clear()
+
+    def close(self) -> None:
+        self.close_attendances()
         for site in self.sites.values():
             site.close()
             self.loop.run(site.airflow.stop())
@@ -351,9 +359,31 @@ def new_federation(tmp_path: Path, databases: Callable[[str], str]) -> Iterator[
 
 
 @pytest.fixture
-def federation(new_federation: Federation) -> Federation:
+def fresh_federation(new_federation: Federation) -> Federation:
     """Three sites of one party each, over mTLS."""
     return new_federation.add_sites((GUEST,), (HOST,), (ARBITER,))
+
+
+@pytest.fixture
+def federation(fresh_federation: Federation) -> Federation:
+    """The same."""
+    return fresh_federation
+
+
+@pytest.fixture(scope="module")
+def modules_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """The same, once for all tests of a module: each starts a job of its own."""
+    federation = Federation(tmp_path_factory.mktemp("federation"), lambda name: "")
+    federation.shared = True
+    yield federation.add_sites((GUEST,), (HOST,), (ARBITER,))
+    federation.close()
+
+
+@pytest.fixture
+def shared_federation(modules_federation: Federation) -> Iterator[Federation]:
+    """For one test of several that share it."""
+    yield modules_federation
+    modules_federation.close_attendances()
 
 
 @pytest.fixture

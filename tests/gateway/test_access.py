@@ -34,6 +34,11 @@ from fate_federated.wire.records import (
 STRANGER = Party.parse("guest-1")
 
 
+@pytest.fixture
+def federation(shared_federation: Federation) -> Federation:
+    return shared_federation
+
+
 def call(federation: Federation, at: Party, tls: ClientTls | None, method: str, request: Any) -> Any:
     """A call of the face that a gateway shows to its peers."""
     site = federation[at]

@@ -25,6 +25,11 @@ from fate_federated.wire.records import Attempt, Job, TaskRef
 COMPONENT = "hetero_lr_0"
 
 
+@pytest.fixture
+def federation(shared_federation: Federation) -> Federation:
+    return shared_federation
+
+
 def await_attempt(federation: Federation, job: Job, party: Party, *, until_decided: bool = False) -> Attempt:
     """As the triggerer does for a parked task."""
 
@@ -64,9 +69,9 @@ def test_an_attempt_runs_when_all_have_joined_and_succeeds_when_all_have(loopbac
 
 
 @on_both_databases
-def test_a_failure_at_one_party_fails_the_attempt_at_all_and_names_it(federation: Federation) -> None:
-    job = federation.start_job()
-    attendances = federation.run_attempt(job)
+def test_a_failure_at_one_party_fails_the_attempt_at_all_and_names_it(fresh_federation: Federation) -> None:
+    job = fresh_federation.start_job()
+    attendances = fresh_federation.run_attempt(job)
     attendances[HOST].report(Presence.FAILED, "DataError: no such column")
     for attendance in attendances.values():
         attempt = decided(attendance)
@@ -110,13 +115,14 @@ def test_a_person_who_stops_a_task_cancels_the_attempt(federation: Federation) -
 
 def test_a_task_that_comes_back_within_the_lease_is_not_missed(federation: Federation) -> None:
     job = federation.start_job()
-    attendances = federation.run_attempt(job)
+    attendances = {party: federation.attend(job, party, instance=f"{party}/try-1") for party in ALL}
+    assert attendances[HOST].wait_running(10) is not None
     attendances[HOST].close()
-    back = federation.attend(job, HOST, instance="host-10000/2", attempt=1)
-    assert back.wait_running(5) is not None
+    attendances[HOST] = federation.attend(job, HOST, instance="host-10000/try-1", attempt=1)
+    assert attendances[HOST].wait_running(10) is not None
     assert attendances[GUEST].wait_decided(1.0) is None
-    for party, attendance in {**attendances, HOST: back}.items():
-        attendance.report(Presence.SUCCEEDED, str(party))
+    for attendance in attendances.values():
+        attendance.report(Presence.SUCCEEDED)
     assert decided(attendances[GUEST]).state is AttemptState.SUCCESS
 
 
@@ -132,18 +138,18 @@ def test_what_was_reported_before_a_task_went_away_counts(federation: Federation
 
 
 @on_both_databases
-def test_a_parked_party_is_woken_when_the_others_are_there(federation: Federation) -> None:
-    job = federation.start_job()
-    guest = federation.attend(job, GUEST)
+def test_a_parked_party_is_woken_when_the_others_are_there(fresh_federation: Federation) -> None:
+    job = fresh_federation.start_job()
+    guest = fresh_federation.attend(job, GUEST)
     assert guest.wait_running(0.1) is None
     assert guest.park()
-    host = federation.attend(job, HOST)
+    host = fresh_federation.attend(job, HOST)
     assert host.wait_running(0.1) is None
-    arbiter = federation.attend(job, ARBITER)
-    assert await_attempt(federation, job, GUEST).state is AttemptState.ASSEMBLING
+    arbiter = fresh_federation.attend(job, ARBITER)
+    assert await_attempt(fresh_federation, job, GUEST).state is AttemptState.ASSEMBLING
     for attendance in (host, arbiter):
         eventually(lambda a=attendance: a.attempt and a.attempt.state is AttemptState.ASSEMBLING)
-    back = federation.attend(job, GUEST, attempt=1)
+    back = fresh_federation.attend(job, GUEST, attempt=1)
     # While the guest was on its way, the others' grace was prolonged.
     for attendance in (host, arbiter, back):
         attempt = attendance.wait_running(5 if attendance is back else 0)

@@ -36,6 +36,11 @@ from fate_federated.wire.records import Header, Job, TaskRef
 COMPONENT = "hetero_lr_0"
 
 
+@pytest.fixture
+def federation(shared_federation: Federation) -> Federation:
+    return shared_federation
+
+
 def transport(federation: Federation, job: Job, party: Party, attempt: int = 1) -> GatewayTransport:
     return federation[party].client().transport(TaskRef(job.job_id, COMPONENT), attempt, party)
 
@@ -144,7 +149,7 @@ def test_sending_a_message_again_is_harmless(federation: Federation) -> None:
     head = header(job, b"content")
     assert push(federation, head, b"content").repeated is False
     assert push(federation, head, b"content").repeated is True
-    assert len(federation[HOST].client().egress()) == 1
+    assert len(federation[HOST].client().egress(job.job_id)) == 1
 
 
 def test_another_message_under_the_same_tag_is_refused(federation: Federation) -> None:
@@ -173,7 +178,7 @@ def test_a_message_that_is_not_what_it_announces_is_not_kept(
     federation.run_attempt(job)
     with pytest.raises(MessageRejected, match=problem):
         way(federation, header(job, announced), sent)
-    spool = federation[GUEST].settings.spool
+    spool = federation[GUEST].settings.spool / job.job_id
     eventually(lambda: not [path for path in spool.rglob("*") if path.is_file()])
     assert deliver(federation, header(job, announced), announced).repeated is False
 
@@ -216,7 +221,7 @@ def test_messages_are_removed_when_their_attempt_is_decided(federation: Federati
     job = federation.start_job()
     attendances = federation.run_attempt(job)
     transport(federation, job, HOST).push(GUEST, "gradient", np.zeros(1000))
-    spool = federation[GUEST].settings.spool
+    spool = federation[GUEST].settings.spool / job.job_id
     assert [path for path in spool.rglob("*") if path.is_file()]
     for attendance in attendances.values():
         attendance.report(Presence.SUCCEEDED)
@@ -228,7 +233,7 @@ def test_a_message_is_removed_once_its_receiver_asks_for_the_next(federation: Fe
     job = federation.start_job()
     federation.run_attempt(job)
     host, guest = transport(federation, job, HOST), transport(federation, job, GUEST)
-    spool = federation[GUEST].settings.spool
+    spool = federation[GUEST].settings.spool / job.job_id
     for step in range(5):
         host.push(GUEST, f"gradient.{step}", np.full(10, step))
         transport(federation, job, ARBITER).push(GUEST, f"gradient.{step}", step)
@@ -239,13 +244,13 @@ def test_a_message_is_removed_once_its_receiver_asks_for_the_next(federation: Fe
 
 
 @on_both_databases
-def test_the_ledger_lists_what_left_and_only_that(federation: Federation) -> None:
-    job = federation.start_job()
-    federation.run_attempt(job)
-    transport(federation, job, HOST).push(GUEST, "gradient.0", np.zeros((2, 3)))
-    transport(federation, job, HOST).push(ARBITER, "params", {"alpha": 0.1})
-    transport(federation, job, GUEST).push(HOST, "encrypted", Ciphertexts(b"k" * 32, 0, 4, (2,), b"01234567"))
-    first, second = federation[HOST].client().egress(job.job_id)
+def test_the_ledger_lists_what_left_and_only_that(fresh_federation: Federation) -> None:
+    job = fresh_federation.start_job()
+    fresh_federation.run_attempt(job)
+    transport(fresh_federation, job, HOST).push(GUEST, "gradient.0", np.zeros((2, 3)))
+    transport(fresh_federation, job, HOST).push(ARBITER, "params", {"alpha": 0.1})
+    transport(fresh_federation, job, GUEST).push(HOST, "encrypted", Ciphertexts(b"k" * 32, 0, 4, (2,), b"01234567"))
+    first, second = fresh_federation[HOST].client().egress(job.job_id)
     assert (first.sender, first.receiver, first.tag, first.kind) == (HOST, GUEST, "gradient.0", "tensor")
     assert (first.shape, first.attempt, first.task, first.left_site) == (
         "f8[2, 3]",
@@ -256,10 +261,10 @@ def test_the_ledger_lists_what_left_and_only_that(federation: Federation) -> Non
     assert first.bytes > 48
     assert (second.receiver, second.kind, second.number > first.number) == (ARBITER, "parameters", True)
     assert first.sent_at <= second.sent_at
-    (guests,) = federation[GUEST].client().egress(component=COMPONENT)
+    (guests,) = fresh_federation[GUEST].client().egress(component=COMPONENT)
     assert (guests.kind, guests.shape) == ("ciphertext", "ciphertext[2]")
-    assert federation[GUEST].client().egress(component="another") == ()
-    assert federation[HOST].client().egress(limit=1) == (second,)
+    assert fresh_federation[GUEST].client().egress(component="another") == ()
+    assert fresh_federation[HOST].client().egress(limit=1) == (second,)
 
 
 def test_what_passes_between_parties_of_one_site_is_in_the_ledger_too(loopback: Federation) -> None:
