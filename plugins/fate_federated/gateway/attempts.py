@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 
 from sqlalchemy.orm import Session
@@ -11,6 +12,8 @@ from fate_federated.gateway.attempt_store import load_attempts, newest_attempts,
 from fate_federated.gateway.database import Database
 from fate_federated.status import AttemptState
 from fate_federated.wire.records import Attempt, TaskRef
+
+log = logging.getLogger(__name__)
 
 
 class AttemptBoard:
@@ -72,6 +75,8 @@ class AttemptBoard:
         if known is not None and known.revision >= attempt.revision and not locally:
             return
         attempts[attempt.number] = attempt
+        if known is None or known.state is not attempt.state:
+            log.info("attempt %d of %s is %s %s", attempt.number, attempt.task, attempt.state, attempt.detail)
         change = self._changes.pop(attempt.task, None)
         if change is not None:
             change.set()

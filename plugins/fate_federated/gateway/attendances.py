@@ -90,8 +90,8 @@ class Attendances:
             listening = asyncio.ensure_future(self._listen(join.task, attempt.number, seat, words))
             try:
                 async for now in self._follow(join.task, attempt.number, listening):
-                    yield now
                     left = now.decided
+                    yield now
                 left = True
             finally:
                 listening.cancel()

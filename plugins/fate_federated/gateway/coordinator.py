@@ -145,7 +145,6 @@ class Coordinator:
         return answer
 
     def _publish(self, job: Job, attempt: Attempt) -> None:
-        log.info("attempt %d of %s is %s %s", attempt.number, attempt.task, attempt.state, attempt.detail)
         for site in self._links.sites(_parties(job)):
             site.publish_attempt(attempt)
 
