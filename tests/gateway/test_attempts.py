@@ -113,7 +113,8 @@ def test_a_person_who_stops_a_task_cancels_the_attempt(federation: Federation) -
             attendance.wait_running(0)
 
 
-def test_a_task_that_comes_back_within_the_lease_is_not_missed(federation: Federation) -> None:
+def test_a_task_that_comes_back_within_the_lease_is_not_missed(new_federation: Federation) -> None:
+    federation = new_federation.add_sites((GUEST,), (HOST,), (ARBITER,), gateway={"lease_seconds": 5.0})
     job = federation.start_job()
     attendances = {party: federation.attend(job, party, instance=f"{party}/try-1") for party in ALL}
     assert attendances[HOST].wait_running(10) is not None

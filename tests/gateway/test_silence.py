@@ -16,7 +16,7 @@ COMPONENT = "hetero_lr_0"
 
 @pytest.fixture
 def impatient(new_federation: Federation) -> Federation:
-    return new_federation.add_sites((GUEST,), (HOST,), (ARBITER,), gateway={"peer_silence_seconds": 1.0})
+    return new_federation.add_sites((GUEST,), (HOST,), (ARBITER,), gateway={"peer_silence_seconds": 2.0})
 
 
 def test_a_silent_site_fails_the_attempt_at_the_others(impatient: Federation) -> None:
@@ -72,4 +72,4 @@ def test_a_site_without_a_part_may_be_silent(impatient: Federation) -> None:
     job = impatient.start_job()
     attendances = impatient.run_attempt(job, participants=(GUEST, HOST))
     impatient[ARBITER].stop()
-    assert attendances[GUEST].wait_decided(2.0) is None
+    assert attendances[GUEST].wait_decided(3.0) is None
