@@ -14,5 +14,5 @@ def data() -> Split:
 
 @pytest.fixture(scope="session")
 def two_hosts() -> Split:
-    """40 rows; 1 feature at the guest, 2 and 1 at the hosts."""
-    return split(40, 1, 2, 1)
+    """40 rows; 1 feature at the guest, 2 at each host."""
+    return split(40, 1, 2, 2)

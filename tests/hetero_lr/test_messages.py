@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fate_components.hetero_lr.messages import GuestVerdict, Plan, Verdict
+from fate_components.hetero_lr.messages import Plan, Verdict
 from fate_federated.errors import MessageRejected
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
@@ -15,7 +15,7 @@ fields = st.sampled_from(["fit", "rows", "batch_size", "shuffle", "seed", "conve
 
 @given(scalars | st.lists(scalars) | st.dictionaries(fields, scalars))
 def test_anything_is_a_message_or_rejected(value: object) -> None:
-    for kind in (Plan, Verdict, GuestVerdict):
+    for kind in (Plan, Verdict):
         try:
             parsed = kind.from_wire(value)
         except MessageRejected:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from split_data import ARBITER, GUEST, HOSTS, Floats, Split
+from split_data import ARBITER, GUEST, HOSTS, Floats, Split, split
 
 from fate_components.hetero_lr.messages import Plan
+from fate_federated.errors import DataError
 from fate_federated.transport.memory import Message
 from fate_federated.wire.payload import Ciphertexts, Kind, decode
 
@@ -103,3 +104,10 @@ def test_the_rows_of_a_batch_follow_from_the_plan_alone() -> None:
         assert (np.sort(np.concatenate(batches)) == np.arange(10_000)).all()
         assert all((a == b).all() for a, b in zip(batches, plan.rows_of(iteration), strict=True))
     assert (next(plan.rows_of(0)) != next(plan.rows_of(1))).any()
+
+
+def test_a_host_with_a_single_feature_sends_nothing_of_it() -> None:
+    seen: list[Message] = []
+    with pytest.raises(DataError, match="host-10000 has one feature only"):
+        split(30, 2, 1).fit({}, record=seen.append)
+    assert {message.sender for message in seen} <= {GUEST, ARBITER}

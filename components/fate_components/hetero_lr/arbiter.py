@@ -9,7 +9,7 @@ from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.masking import residues_to_wire
 from fate_components.crypto.paillier import PrivateKey, generate_keypair
 from fate_components.hetero_lr.learner import from_peer
-from fate_components.hetero_lr.messages import GuestVerdict, Plan, Verdict
+from fate_components.hetero_lr.messages import Plan, Verdict
 from fate_components.hetero_lr.spec import HeteroLRParams
 from fate_federated.task.context import Peer, TaskContext
 
@@ -37,8 +37,8 @@ def train_arbiter(ctx: TaskContext, params: HeteroLRParams, plan: Plan) -> None:
             case "weight_diff":
                 converged = math.sqrt(change) < params.tol * max(math.sqrt(norm), 1.0)
         before = loss
-        ctx.guest.push("verdict", GuestVerdict(converged, loss).to_wire(), iteration)
-        ctx.hosts.push("verdict", Verdict(converged).to_wire(), iteration)
+        for peer in (*ctx.guests, *ctx.hosts):
+            peer.push("verdict", Verdict(converged, loss).to_wire(), iteration)
         if converged:
             log.info("converged by %s in iteration %d", params.early_stop, iteration)
             return

@@ -20,10 +20,9 @@ What each role learns, besides the model that is its own, if all follow the prot
   label.
 * The **guest**: the loss of each iteration, its own features' gradients, and how many features each host has. When
   rows are predicted, each host's part of their scores, as in FATE; the rows that it was trained on are predicted after
-  the training.
-* A **host**: which rows form a batch, whether the training has converged, and its own features' gradients, X_h^T d.
-  These tell something of d, and so of the labels: with as many features as rows in a batch a host could solve for d.
-  The guest warns of such a batch.
+  the training. A host with a single feature would show it by that, up to a factor, and therefore refuses.
+* A **host**: which rows form a batch, the loss of each iteration, and its own features' gradients, X_h^T d. These tell
+  something of d, and so of the labels: with as many features as rows in a batch a host could solve for d. The guest warns of such a batch.
 
 An arbiter that colludes with a party can decrypt whatever that party receives: residuals, and so labels, for a host;
 hosts' scores for the guest. All parties are trusted to follow the protocol. Rows are matched by their order, which is
@@ -92,6 +91,8 @@ class HeteroLR(Component[HeteroLRParams]):
         plan = Plan.from_wire(ctx.guest.pull("plan"))
         if plan.fit != (train is not None):
             raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
+        for _, table in others if train is None else [("train", train), *others]:
+            _refuse_single_feature(ctx, table)
         if train is None:
             model = _required(inputs.model)
             self._send_scores(ctx, others, linear_part(model))
@@ -164,6 +165,19 @@ class HeteroLR(Component[HeteroLRParams]):
             "one_vs_rest": False,
             "best_iteration": -1,
         }
+
+
+def _refuse_single_feature(ctx: TaskContext, table: Table) -> None:
+    """The guest is told X_h w_h of every row: of a single column that is the column, up to a factor.
+
+    Raises:
+        DataError: there is one feature only.
+    """
+    if len(table.feature_names) == 1:
+        raise DataError(
+            f"{ctx.party} has one feature only in {ctx.component}: its part of the scores, which the guest needs, "
+            "would show the guest that column up to a factor. Give the host two features at least."
+        )
 
 
 def _modes(ctx: TaskContext, inputs: Inputs) -> tuple[Table | None, list[tuple[str, Table]]]:

@@ -17,7 +17,7 @@ from fate_components.hetero_lr.learner import (
     Learner,
     from_peer,
 )
-from fate_components.hetero_lr.messages import GuestVerdict, Plan
+from fate_components.hetero_lr.messages import Plan, Verdict
 from fate_components.hetero_lr.model import Floats
 from fate_components.hetero_lr.spec import HeteroLRParams
 from fate_federated.errors import MessageRejected
@@ -55,7 +55,7 @@ def train_guest(ctx: TaskContext, params: HeteroLRParams, plan: Plan, learner: L
         for value in ctx.hosts.pull("progress", iteration):
             progress = progress + from_peer(value, key, PROGRESS_BITS, progress.shape)
         ctx.arbiter.push("progress", progress.to_wire(), iteration)
-        verdict = GuestVerdict.from_wire(ctx.arbiter.pull("verdict", iteration))
+        verdict = Verdict.from_wire(ctx.arbiter.pull("verdict", iteration))
         losses.append(verdict.loss)
         ctx.log_loss(iteration, verdict.loss)
         if verdict.converged:

@@ -29,7 +29,7 @@ def train_host(ctx: TaskContext, params: HeteroLRParams, plan: Plan, learner: Le
         progress = learner.end_iteration(params.early_stop == "weight_diff")
         ctx.guest.push("progress", progress.to_wire(PROGRESS_BITS), iteration)
         verdict = Verdict.from_wire(ctx.arbiter.pull("verdict", iteration))
-        log.info("iteration %d: %s", iteration, "converged" if verdict.converged else "goes on")
+        log.info("iteration %d: loss %.6f", iteration, verdict.loss)
         if verdict.converged:
             break
     return Progress(iteration + 1, verdict.converged)

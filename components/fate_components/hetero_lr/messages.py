@@ -70,21 +70,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """From the arbiter, after each iteration."""
-
-    converged: bool
-
-    def to_wire(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_wire(cls, value: Any) -> Verdict:
-        return _parsed(cls, value)
-
-
-@dataclass(frozen=True, slots=True)
-class GuestVerdict:
-    """The same for the guest, with the loss."""
+    """From the arbiter to everybody, after each iteration."""
 
     converged: bool
     loss: float
@@ -93,5 +79,5 @@ class GuestVerdict:
         return asdict(self)
 
     @classmethod
-    def from_wire(cls, value: Any) -> GuestVerdict:
+    def from_wire(cls, value: Any) -> Verdict:
         return _parsed(cls, value)
