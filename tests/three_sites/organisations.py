@@ -14,6 +14,8 @@ from recorder import Recorder
 
 from fate_federated.party import Party, Role
 from fate_federated.site.site import Site
+from fate_federated.task.table import Table
+from fate_federated.task_store import read_parquet
 
 GUEST, HOST, ARBITER = Party(Role.GUEST, "9999"), Party(Role.HOST, "10000"), Party(Role.ARBITER, "10000")
 NAMES = {GUEST: "bank", HOST: "insurer", ARBITER: "neutral"}
@@ -77,6 +79,12 @@ class ThreeSites:
                 lambda: next((job.job_id for job in gateway.list_jobs() if job.run_id == run_id), None),
                 within_seconds,
             )
+
+    def output(self, job_id: str, component: str, party: Party) -> Table:
+        """A data output of a component, as it is in the party's storage."""
+        with self[party].gateway() as gateway:
+            outputs = gateway.list_outputs(job_id, component, party)
+        return read_parquet(next(output.location for output in outputs if output.kind == "data"))
 
     def trigger(self, job: str, run_id: str) -> None:
         """As a person would, with Airflow's own command."""

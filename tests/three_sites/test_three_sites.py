@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from demo.data import Split, split_breast_cancer
 from organisations import ARBITER, GUEST, HOST, ThreeSites, wait_for
@@ -101,42 +102,52 @@ def test_nothing_that_crossed_the_gateways_holds_a_feature_a_label_or_an_unmatch
 ) -> None:
     contents = three.recorded()
     assert any(finished.job_id.encode() in content for content in contents), "the recorder saw the job"
-    assert found([b"before", b"..patient-0000.."], [("an id", b"patient-0000"), ("another", b"patient-0001")]) == {
-        "an id"
-    }
-    assert found(contents, _needles(split)) == set()
+    needles = list(_needles(three, finished, split))
+    planted = [needles[0], next(needle for needle in needles if needle[0].startswith("label")), needles[-1]]
+    assert found([bytes(99), *(b"." + needle for _, needle in planted)], needles) >= {name for name, _ in planted}
+    assert found(contents, needles) == set()
 
 
-def _needles(split: Split) -> Iterator[tuple[str, bytes]]:
-    """What must not be found: columns and labels in every plain form, ids as text and as plain hashes."""
-    joined = split.at_guest & split.at_host
-    scaled = standardize(split.features[joined])
-    for index, name in enumerate(split.names):
-        for form, column in (("raw", split.features[:, index]), ("scaled", scaled[:, index])):
-            for value in column[np.abs(column) > 1e-6]:
-                for dtype in ("<f8", ">f8"):
-                    needle = np.array(value, dtype).tobytes()
-                    # 12.0 is two bytes and six zeros, which stand in many a frame.
-                    if needle.count(0) <= 3:
-                        yield f"{name} {form} as {dtype}", needle
-            # Three neighbours: four bytes alone would be found by chance in megabytes of ciphertext.
-            yield f"{name} {form} as <f4", column[:3].astype("<f4").tobytes()
-        for value in split.features[:, index]:
-            if len(text := repr(float(value))) >= 8:
-                yield f"{name} as text", text.encode()
-    label = split.label[joined]
-    for sign in (label, 2 * label - 1):
+def _needles(three: ThreeSites, job: Job, split: Split) -> Iterator[tuple[str, bytes]]:
+    """What must not be found: columns and labels as the tasks had them, in every plain form; ids and their hashes."""
+    for party in (GUEST, HOST):
+        for component in ("reader_0", "intersection_0", "feature_scale_0"):
+            table = three.output(job.job_id, component, party)
+            for name in set(table.feature_names) - {"y"}:
+                column = table.data.column(name).to_numpy().astype(np.float64)
+                yield from _forms(f"{name} of {component}", column)
+    label = three.output(job.job_id, "intersection_0", GUEST).label
+    assert label is not None
+    for sign in (label, 1 - label, 2 * label - 1):
         for dtype in ("i1", "<i4", "<i8", "<f4", "<f8"):
-            yield f"label as {dtype}", sign[:24].astype(dtype).tobytes()
-    yield "label as bits", np.packbits(label[:128]).tobytes()
-    yield "label as bits, little-endian", np.packbits(label[:128], bitorder="little").tobytes()
-    for row in np.flatnonzero(~joined):
+            for start in range(0, len(sign) - 24, 8):
+                yield f"label as {dtype}", sign[start : start + 24].astype(dtype).tobytes()
+    for start in range(8):
+        bits = label[start : start + 256].astype(bool)
+        yield "label as bits", np.packbits(bits)[8:24].tobytes()
+        yield "label as bits, little-endian", np.packbits(bits, bitorder="little")[8:24].tobytes()
+    for row in np.flatnonzero(~(split.at_guest & split.at_host)):
         text = split.ids[row].encode()
         yield "unmatched id", text
         for algorithm in ("md5", "sha1", "sha256", "sha512"):
             digest = hashlib.new(algorithm, text)
             yield f"unmatched id as {algorithm}", digest.digest()[:16]
             yield f"unmatched id as {algorithm}, hexadecimal", digest.hexdigest()[:32].encode()
+
+
+def _forms(name: str, column: npt.NDArray[np.float64]) -> Iterator[tuple[str, bytes]]:
+    for dtype in ("<f8", ">f8"):
+        for value in column.astype(dtype):
+            # 12.0 is two bytes and six zeros, which stand in many a frame.
+            if (needle := value.tobytes()).count(0) <= 3:
+                yield f"{name} as {dtype}", needle
+    for start in range(len(column) - 3):
+        needle = column[start : start + 3].astype("<f4").tobytes()
+        if needle.count(0) <= 3:
+            yield f"{name} as <f4", needle
+    for value in column:
+        if len(text := repr(float(value))) >= 8:
+            yield f"{name} as text", text.encode()
 
 
 def test_the_egress_ledgers_list_each_message_that_crossed(three: ThreeSites, finished: Job) -> None:

@@ -22,7 +22,8 @@ What each role learns, besides the model that is its own, if all follow the prot
   rows are predicted, each host's part of their scores, as in FATE; the rows that it was trained on are predicted after
   the training. A host with a single feature would show it by that, up to a factor, and therefore refuses.
 * A **host**: which rows form a batch, the loss of each iteration, and its own features' gradients, X_h^T d. These tell
-  something of d, and so of the labels: with as many features as rows in a batch a host could solve for d. The guest warns of such a batch.
+  something of d, and so of the labels: with as many features as rows in a batch a host could solve for d.
+  The guest warns of such a batch.
 
 An arbiter that colludes with a party can decrypt whatever that party receives: residuals, and so labels, for a host;
 hosts' scores for the guest. All parties are trusted to follow the protocol. Rows are matched by their order, which is
