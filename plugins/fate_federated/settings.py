@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -12,6 +13,7 @@ from fate_federated.errors import ConfigError, InvalidParty
 from fate_federated.party import Party
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+MAX_PORT = 65535
 
 
 class _Settings(BaseModel):
@@ -46,6 +48,11 @@ class GatewaySettings(_Settings):
     """How long a peer's gateway may be silent during an attempt before its parties count as lost."""
     max_message_bytes: int = Field(8 << 30, gt=0)
 
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        return _checked_address(value)
+
 
 class AirflowSettings(_Settings):
     """The site's Airflow, as the gateway reaches it."""
@@ -55,6 +62,18 @@ class AirflowSettings(_Settings):
     password_file: Path = Path("airflow/gateway.password")
     dags_folder: Path = Path("dags")
     """Where users drop dsl and conf pairs."""
+
+    @field_validator("url")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # the port is not a number up to 65535
+            usable = False
+        if not usable:
+            raise ValueError(f"{value!r} is not a URL such as http://127.0.0.1:8080, with a port from 1 to {MAX_PORT}")
+        return value
 
 
 class PeerSettings(_Settings):
@@ -66,6 +85,11 @@ class PeerSettings(_Settings):
     """The parties it hosts."""
     server_name: str = ""
     """The name in its certificate, when it is not the address's host."""
+
+    @field_validator("address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        return _checked_address(value)
 
     @field_validator("parties")
     @classmethod
@@ -150,6 +174,13 @@ class SiteSettings(_Settings):
         return self.path("gateway/jobs")
 
 
+def _checked_address(value: str) -> str:
+    port = value.rpartition(":")[2]
+    if ":" not in value or not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_PORT):
+        raise ValueError(f"{value!r} is not host:port, with a port from 1 to {MAX_PORT}")
+    return value
+
+
 def _checked_parties(value: tuple[str, ...]) -> tuple[str, ...]:
     for text in value:
         try:
@@ -169,17 +200,34 @@ def load_site(path: Path | str) -> SiteSettings:
     if file.is_dir():
         file = file / "site.yaml"
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"There is no {file}. Make a site with `fate site init {file.parent}`.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} holds no mapping. See docs/site.md for its keys.")
+    return parse_site(text, file.resolve().parent, str(file))
+
+
+def parse_site(text: str, home: Path, source: str) -> SiteSettings:
+    """Read the text of a ``site.yaml``.
+
+    Args:
+        source: what messages call the text: the file it is from.
+
+    Raises:
+        ConfigError: it is wrong; the message names the source and the key.
+    """
     try:
-        return SiteSettings.model_validate({**content, "home": file.resolve().parent})
+        content: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source} holds no mapping. See docs/site.md for its keys.")
+    try:
+        return SiteSettings.model_validate({**content, "home": home})
     except ValidationError as error:
         problems = "\n".join(
-            f"{file}: {'.'.join(map(str, problem['loc'])) or 'site'}: {problem['msg']}" for problem in error.errors()
+            f"{source}: {'.'.join(map(str, problem['loc'])) or 'site'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
         )
         raise ConfigError(problems) from error

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,17 +122,54 @@ def test_an_existing_site_is_left_as_it_is(tmp_path: Path) -> None:
     [
         ("bank", {"certificates": Path("nowhere")}, "bank.pem"),
         ("Bank!", {}, "name"),
+        ("bank: x", {}, "cannot be read"),
+        ("bank", {"api_port": 99999}, "Airflow's port is 99999"),
+        ("bank", {"api_port": 65530}, "to 65526"),
+        ("bank", {"gateway_port": 0}, "The gateway's port is 0"),
+        ("bank", {"gateway_port": 18080}, "keeps 18080 to 18089"),
+        ("bank", {"peers": (PeerPlan("10.0.0.2:99999", (HOST,)),)}, "not host:port"),
         ("bank", {"peers": (PeerPlan("10.0.0.2:9370", (HOST,)),)}, "peers need tls"),
         ("bank", {"peers": (PeerPlan("127.0.0.1:9371", (GUEST,)),)}, "peers need tls"),
     ],
 )
 def test_a_site_that_cannot_be_is_not_begun(tmp_path: Path, name: str, change: dict[str, object], says: str) -> None:
     home = tmp_path / "bank"
-    plan = SitePlan(home, name, (GUEST,), api_port=18080, gateway_port=19370, **change)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=says):
-        create_site(plan)
-    assert not (home / "site.yaml").exists()
-    assert not (home / "airflow").exists()
+    asked: dict[str, object] = {"api_port": 18080, "gateway_port": 19370, **change}
+    with pytest.raises(ConfigError, match=says) as error:
+        create_site(SitePlan(home, name, (GUEST,), **asked))  # type: ignore[arg-type]
+    assert "site.yaml" not in str(error.value)
+    assert "Value error" not in str(error.value)
+    assert not home.exists()
+
+
+def test_a_certificate_must_name_the_parties_of_the_site(tmp_path: Path) -> None:
+    certificates = _certificates(tmp_path / "certificates")
+    with pytest.raises(SiteError, match=r"bank\.pem names guest-9999, and not host-10000"):
+        create_site(SitePlan(tmp_path / "bank", "bank", (GUEST, HOST), certificates=certificates))
+    assert not (tmp_path / "bank").exists()
+    new_site(tmp_path / "bank")
+    file = tmp_path / "bank" / "site.yaml"
+    names = {"certificate": "bank.pem", "private_key": "bank.key", "authority": "authority.pem"}
+    tls = "\n".join(f"  {key}: {certificates / name}" for key, name in names.items())
+    file.write_text(f"{file.read_text()}\ntls:\n{tls}\n")
+    command = [sys.executable, "-m", "fate_federated.gateway", "--site", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "bank.pem names guest-9999, and not host-10000, arbiter-10000" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("url", "http://127.0.0.1:99999"), ("url", "127.0.0.1:80"), ("listen", "127.0.0.1:99999"), ("listen", "9370")],
+)
+def test_a_broken_neighbour_says_what_is_wrong_and_hinders_nobody(tmp_path: Path, key: str, wrong: str) -> None:
+    new_site(tmp_path / "bank")
+    file = tmp_path / "bank" / "site.yaml"
+    file.write_text(re.sub(rf"^  {key}: .*$", f"  {key}: {wrong!r}", file.read_text(), flags=re.MULTILINE))
+    with pytest.raises(ConfigError, match=rf"site\.yaml: \w+\.{key}: '{wrong}' is not"):
+        load_site(file)
+    create_site(SitePlan(tmp_path / "shop", "shop", (HOST,)))
 
 
 def test_a_path_that_configuration_files_would_misread_is_refused(tmp_path: Path) -> None:

@@ -24,8 +24,12 @@ def init(
         list[str], typer.Option(metavar="HOST:PORT=PARTY,..", help="Another site's gateway and parties. Repeat.")
     ] = [],  # noqa: B006 - Typer's way; never changed
     certificates: Annotated[Path | None, typer.Option(help="Folder that `fate certs` filled.")] = None,
-    api_port: Annotated[int | None, typer.Option(help="Airflow's port; the first free one from 8080 on.")] = None,
-    gateway_port: Annotated[int | None, typer.Option(help="The gateway's port; first free from 9370 on.")] = None,
+    api_port: Annotated[
+        int | None, typer.Option(min=1, max=65526, help="Airflow's port; the first free one from 8080 on.")
+    ] = None,
+    gateway_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The gateway's port; first free from 9370 on.")
+    ] = None,
     consent: Annotated[
         Literal["ask", "automatic"], typer.Option(help="Whether jobs of other sites wait for a person here.")
     ] = "ask",

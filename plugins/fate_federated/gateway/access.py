@@ -27,12 +27,11 @@ from fate_federated.errors import (
     TableNotFound,
 )
 from fate_federated.party import Party
+from fate_federated.transport.certificate import PARTY_URI
 from fate_federated.transport.rpc import FAULT_KEY
 from fate_federated.wire.faults import fault_out
 
 log = logging.getLogger(__name__)
-
-PARTY_URI = "fate://party/"
 
 _CODES: tuple[tuple[type[FateFederatedError], grpc.StatusCode], ...] = (
     (AccessDenied, grpc.StatusCode.PERMISSION_DENIED),

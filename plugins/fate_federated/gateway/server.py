@@ -52,6 +52,7 @@ from fate_federated.pb.site_pb2_grpc import add_SiteServicer_to_server
 from fate_federated.pb.tables_pb2_grpc import add_TablesServicer_to_server
 from fate_federated.pb.tracking_pb2_grpc import add_TrackingServicer_to_server
 from fate_federated.settings import SiteSettings, TlsSettings
+from fate_federated.transport.certificate import check_names_parties
 from fate_federated.transport.rpc import SIZE_OPTIONS, ClientTls, open_aio_channel
 from fate_federated.wire.convert import party_out
 from fate_federated.wire.records import Peer, SiteDescription
@@ -129,8 +130,14 @@ class Gateway:
 
 
 def build_gateway(site: SiteSettings) -> Gateway:
-    """A gateway that is not started yet. Opens its database and brings the schema up to date."""
+    """A gateway that is not started yet. Opens its database and brings the schema up to date.
+
+    Raises:
+        SiteError: a file of the tls section cannot be read, or the certificate does not name the site's parties.
+    """
     hosted = site.hosted
+    if site.tls is not None:
+        check_names_parties(site.path(site.tls.certificate), hosted)
     database = open_database(site.database_url)
     links = Links(_remotes(site))
     board = AttemptBoard(database)

@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fate_federated.errors import ConfigError
 from fate_federated.party import Party
+from fate_federated.transport.certificate import PARTY_URI
 
-PARTY_URI = "fate://party/"
 DEFAULT_DAYS = 365
 
 

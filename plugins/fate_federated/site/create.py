@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 
 from fate_federated.errors import ConfigError, SiteError
 from fate_federated.party import Party
-from fate_federated.settings import LOOPBACK, AirflowSettings, SiteSettings, load_site
+from fate_federated.settings import LOOPBACK, MAX_PORT, AirflowSettings, SiteSettings, load_site, parse_site
 from fate_federated.site.airflow_config import PORTS_PER_SITE, AirflowPlan, write_airflow
 from fate_federated.site.layout import SiteLayout
+from fate_federated.transport.certificate import check_names_parties
 
 FIRST_API_PORT = 8080
 FIRST_GATEWAY_PORT = 9370
 TRIED_PORTS = 50
+LAST_API_PORT = MAX_PORT - PORTS_PER_SITE + 1
 
 _AWKWARD = re.compile(r"[^\w./ @+=,:~-]")
 """Characters that supervisord's or Airflow's configuration, or a SQLite URL, would read as something else."""
@@ -74,7 +76,8 @@ def create_site(plan: SitePlan) -> SiteSettings:
     """Write site.yaml, Airflow's configuration and the folders.
 
     Raises:
-        SiteError: there is a site already, its path cannot be used, or a certificate is missing.
+        SiteError: there is a site already, its path cannot be used, or a port cannot be used, or a
+            certificate is missing or does not name the parties.
         ConfigError: what was asked for is not a valid site.
     """
     home = plan.home.resolve()
@@ -85,23 +88,21 @@ def create_site(plan: SitePlan) -> SiteSettings:
     if (home / "airflow").exists():
         raise SiteError(f"{home / 'airflow'} exists already. Choose an empty folder.")
     taken = _ports_of_neighbours(home)
-    api_port = plan.api_port or _free_port(FIRST_API_PORT, PORTS_PER_SITE, taken)
-    gateway_port = plan.gateway_port or _free_port(FIRST_GATEWAY_PORT, 1, taken)
+    api_port, gateway_port = plan.api_port, plan.gateway_port
+    if api_port is None:
+        kept = (
+            set(range(gateway_port - PORTS_PER_SITE + 1, gateway_port + 1)) if gateway_port is not None else set[int]()
+        )
+        api_port = _free_port(FIRST_API_PORT, PORTS_PER_SITE, taken | kept)
+    if gateway_port is None:
+        gateway_port = _free_port(FIRST_GATEWAY_PORT, 1, taken | set(range(api_port, api_port + PORTS_PER_SITE)))
+    _check_ports(api_port, gateway_port)
     text = site_yaml(plan, api_port, gateway_port)
+    settings = parse_site(text, home, "The new site")
+    _check_certificates(settings)
     # Its owner's alone: it will hold tables.
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = home / "site.yaml"
-    file.write_text(text, encoding="utf-8")
-    try:
-        settings = load_site(file)
-        for path in (
-            (settings.tls.certificate, settings.tls.private_key, settings.tls.authority) if settings.tls else ()
-        ):
-            if not settings.path(path).is_file():
-                raise SiteError(f"There is no {path}. Make trial certificates with `fate certs`.")
-    except Exception:
-        file.unlink()
-        raise
+    (home / "site.yaml").write_text(text, encoding="utf-8")
     layout = SiteLayout(home)
     dags_folder = settings.path(settings.airflow.dags_folder).resolve()
     for folder in (dags_folder, home / "storage", home / "gateway", layout.run, layout.logs):
@@ -126,6 +127,21 @@ def _check_certificates(settings: SiteSettings) -> None:
     for path in (settings.tls.certificate, settings.tls.private_key, settings.tls.authority):
         if not settings.path(path).is_file():
             raise SiteError(f"There is no {path}. Make trial certificates with `fate certs`.")
+    check_names_parties(settings.path(settings.tls.certificate), settings.hosted)
+
+
+def _check_ports(api_port: int, gateway_port: int) -> None:
+    if not 0 < api_port <= LAST_API_PORT:
+        raise SiteError(
+            f"Airflow's port is {api_port}. Choose one from 1 to {LAST_API_PORT}: its other processes take the next."
+        )
+    if not 0 < gateway_port <= MAX_PORT:
+        raise SiteError(f"The gateway's port is {gateway_port}. Choose one from 1 to {MAX_PORT}.")
+    if api_port <= gateway_port < api_port + PORTS_PER_SITE:
+        raise SiteError(
+            f"The gateway's port is {gateway_port}, and this site's Airflow keeps {api_port} to "
+            f"{api_port + PORTS_PER_SITE - 1} for itself. Choose another with --gateway-port."
+        )
 
 
 def site_yaml(plan: SitePlan, api_port: int, gateway_port: int) -> str:
