@@ -7,6 +7,7 @@ parent does, however that ends: its stdin closes.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 from collections.abc import Sequence
@@ -74,8 +75,13 @@ def main() -> None:
     while len(sizes := source.read(_SIZES.size)) == _SIZES.size:
         header, size = _SIZES.unpack(sizes)
         answer = compute(json.loads(_exactly(source, header)), _exactly(source, size))
-        sink.write(_SIZES.pack(0, len(answer)) + answer)
-        sink.flush()
+        try:
+            sink.write(_SIZES.pack(0, len(answer)) + answer)
+            sink.flush()
+        except BrokenPipeError:
+            # The task ended while it waited. What is left in the buffer must not be tried again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())
+            return
 
 
 if __name__ == "__main__":
