@@ -146,7 +146,7 @@ def test_a_task_that_takes_too_long_fails_the_attempt(parties: Parties, gate: Pa
 
 
 def test_a_task_is_tried_again_at_all_parties(parties: Parties, gate: Path) -> None:
-    parties.prepare(conf({"host": {"behaviour": "fail_once", "gate": str(gate)}}, retries=1))
+    parties.prepare(conf({"host": {"behaviour": "fail_once", "gate": str(gate)}}, retries=1, retry_delay_seconds=1))
     runs = parties.start_all(BOTH)
     assert states(runs) == dict.fromkeys(BOTH, "success")
     assert runs[GUEST].result()["tasks"][COMPONENT]["xcom"]["attempt"] == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.bases.operator import DEFAULT_RETRIES, DEFAULT_RETRY_DELAY
 from airflow.serialization.serialized_objects import DagSerialization
 from dropped_jobs import demo
 
@@ -83,6 +84,7 @@ def test_a_schedule_that_is_none_is_located(schedule: str) -> None:
     with pytest.raises(DslError) as caught:
         build(GUEST, airflow={"schedule": schedule})
     assert caught.value.problems[0].pointer == "/airflow/schedule"
+    assert ".." not in str(caught.value)
 
 
 def test_airflow_s_own_options_come_from_the_airflow_block() -> None:
@@ -100,6 +102,15 @@ def test_airflow_s_own_options_come_from_the_airflow_block() -> None:
     for task in dag.tasks:
         assert (task.retries, task.retry_delay, task.pool) == (2, timedelta(seconds=30), "small")
         assert task.executor_config == options["executor_config"]
+
+
+def test_what_the_airflow_block_leaves_open_is_as_the_site_s_airflow_has_it() -> None:
+    for dag in (build(GUEST), build(GUEST, airflow={"tags": ["credit"]})):
+        assert not dag.default_args.keys() & {"retries", "retry_delay", "pool"}
+        for task in dag.tasks:
+            assert (task.retries, task.retry_delay) == (DEFAULT_RETRIES, DEFAULT_RETRY_DELAY)
+    dag = build(GUEST, airflow={"retries": 0, "retry_delay_seconds": 0})
+    assert (dag.default_args["retries"], dag.default_args["retry_delay"]) == (0, timedelta(0))
 
 
 def test_a_timeout_limits_each_component() -> None:

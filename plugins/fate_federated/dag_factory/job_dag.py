@@ -62,8 +62,9 @@ def build_dag(
         )
         dag.timetable.validate()
     except AirflowTimetableInvalid as error:
+        reason = str(error).rstrip(".")
         remedy = "Write a cron expression, a preset such as @daily, or null."
-        raise DslError.at("/airflow/schedule", f"{shorten(schedule)} is no schedule: {error}", remedy) from error
+        raise DslError.at("/airflow/schedule", f"{shorten(schedule)} is no schedule: {reason}", remedy) from error
     with dag:
         _add_tasks(pipeline, name, party, dsl_text, conf_text)
     return dag
@@ -71,13 +72,16 @@ def build_dag(
 
 def _default_args(pipeline: Pipeline) -> dict[str, Any]:
     options = pipeline.airflow
-    given: dict[str, Any] = {
+    delay = options.retry_delay_seconds
+    given = {
         "owner": str(pipeline.initiator),
         "retries": options.retries,
-        "retry_delay": timedelta(seconds=options.retry_delay_seconds),
+        "retry_delay": None if delay is None else timedelta(seconds=delay),
         "executor_config": dict(options.executor_config),
+        "pool": options.pool,
     }
-    return given if options.pool is None else {**given, "pool": options.pool}
+    # Of what the conf leaves open, the site's airflow.cfg decides.
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_text: str) -> None:

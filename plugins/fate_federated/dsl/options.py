@@ -18,8 +18,8 @@ class AirflowText(Written):
     schedule: str | None = None
     tags: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     params: dict[str, Any] = Field(default_factory=dict)
-    retries: int = Field(0, ge=0, le=1000)
-    retry_delay_seconds: float = Field(1.0, ge=0, le=86400)
+    retries: int | None = Field(None, ge=0, le=1000)
+    retry_delay_seconds: float | None = Field(None, ge=0, le=86400)
     pool: str | None = Field(None, min_length=1, max_length=256)
     executor_config: dict[str, Any] = Field(default_factory=dict)
 

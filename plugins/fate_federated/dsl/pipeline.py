@@ -64,12 +64,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class AirflowOptions:
-    """The optional ``airflow`` block of a conf."""
+    """The optional ``airflow`` block of a conf. What is None is as the site's Airflow has it."""
 
     schedule: str | None = None
     tags: tuple[str, ...] = ()
-    retries: int = 0
-    retry_delay_seconds: float = 1.0
+    retries: int | None = None
+    retry_delay_seconds: float | None = None
     pool: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     executor_config: Mapping[str, Any] = field(default_factory=dict)
