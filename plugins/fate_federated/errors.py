@@ -128,7 +128,8 @@ class GatewayUnavailable(TransportError):
     def __init__(self, address: str, detail: str = "") -> None:
         super().__init__(
             f"The gateway at {address} did not answer{f' ({detail})' if detail else ''}. "
-            "Check that it runs (`fate site status`) and that the Airflow connection names its host and port."
+            "If the site is down, start it with `fate site up`; `fate site status` says what runs. "
+            "If it is up and a task says this, the Airflow connection fate_gateway names another host or port."
         )
         self.address = address
 

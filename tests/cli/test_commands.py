@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Fate
+from tests.site.new_site import new_site
 from typer.testing import CliRunner
 
 from fate_federated.cli.follow import follow_file, last_lines
 from fate_federated.cli.main import app
+from fate_federated.cli.site import airflow_lines
 from fate_federated.site.site import Site
 
 COMMAND = str(Path(sys.executable).with_name("fate"))
@@ -84,6 +86,31 @@ def test_init_then_status_of_a_site_that_does_not_run(tmp_path: Path) -> None:
     logs = run(app, ["site", "logs", "schedular", "--site", home])
     assert logs.exit_code == 1
     assert "Did you mean 'scheduler'?" in logs.output
+
+
+def test_the_lines_for_airflows_own_command_are_a_shells(tmp_path: Path) -> None:
+    home = tmp_path / "a bank"
+    made = CliRunner().invoke(app, ["site", "init", str(home), "--name", "bank", "--party", "guest-9999"])
+    assert made.exit_code == 0, made.output
+    export, airflow = airflow_lines(Site(home))
+    script = f'{export}; printf "%s\\n" "$FATE_SITE" "$AIRFLOW_HOME"'
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(home), str(home / "airflow")]
+    assert Path(airflow.split()[0]).is_file()
+
+
+def test_ports_that_cannot_be_are_usage_errors(tmp_path: Path) -> None:
+    for words in (["--api-port", "99999"], ["--gateway-port", "0"]):
+        asked = ["site", "init", str(tmp_path / "bank"), "--name", "bank", "--party", "guest-9999", *words]
+        assert CliRunner().invoke(app, asked).exit_code == 2
+    assert not (tmp_path / "bank").exists()
+
+
+def test_a_site_that_is_down_says_how_to_start_it(tmp_path: Path) -> None:
+    new_site(tmp_path / "bank")
+    refused = CliRunner().invoke(app, ["job", "list", "--site", str(tmp_path / "bank")])
+    assert refused.exit_code == 1
+    assert "`fate site up`" in refused.output
 
 
 def test_tables_are_uploaded_listed_shown_and_deleted(fate: Fate, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ import pytest
 from tests.cli.conftest import Fate
 
 from fate_federated.gateway.client import GatewayClient
+from fate_federated.gateway.database import open_database
+from fate_federated.gateway.ledger import Ledger
 from fate_federated.party import Party, Role
 from fate_federated.site.site import Site
 from fate_federated.status import JobStatus, Presence
-from fate_federated.wire.records import Job, JobFiles, Metric, TaskRef
+from fate_federated.wire.records import Header, Job, JobFiles, Metric, TaskRef
 
 GUEST = Party(Role.GUEST, "9999")
 DSL = {
@@ -125,13 +128,53 @@ def test_a_stopped_job_says_who_stopped_it_and_why(fate: Fate, gateway: GatewayC
 
 
 def test_a_job_that_is_not_there_is_an_error_in_every_command(fate: Fate) -> None:
-    for command in ("status", "wait", "metrics", "stop"):
-        assert "There is no job 12345" in fate("job", command, "12345", status=1).output
+    for words in (("job", "status"), ("job", "wait"), ("job", "metrics"), ("job", "stop"), ("egress", "list")):
+        assert "There is no job 12345" in fate(*words, "12345", status=1).output
 
 
 def test_the_egress_of_a_job_that_sent_nothing(fate: Fate, job: Job) -> None:
     assert "Nothing was sent" in fate("egress", "list", job.job_id).output
     assert json.loads(fate("egress", "list", job.job_id, "--json").output) == []
+
+
+def test_the_egress_is_listed_with_attempt_and_digest_and_says_what_was_cut_off(
+    fate: Fate, gateway_site: Site, job: Job
+) -> None:
+    database = open_database(gateway_site.settings.database_url)
+    host = Party(Role.HOST, "10000")
+
+    async def enter() -> None:
+        for number in range(3):
+            header = Header(
+                TaskRef(job.job_id, "reader_0"), 7, GUEST, host, f"tag{number}", "tensor", "f64[2]", b"", 16,
+                bytes.fromhex("0123456789abcdef" * 4),
+            )  # fmt: skip
+            await Ledger(database).record(header, left_site=False)
+
+    asyncio.run(enter())
+    database.close()
+    listed = fate("egress", "list", job.job_id)
+    assert "3 messages, 48 bytes" in listed.stdout
+    (row,) = (line for line in listed.stdout.splitlines() if "tag2" in line)
+    assert "0123456789ab " in row
+    assert " 7 " in row
+    assert "there are more" not in listed.stderr
+    cut = fate("egress", "list", job.job_id, "--limit", "2", "--json")
+    assert [record["tag"] for record in json.loads(cut.stdout)] == ["tag1", "tag2"]
+    assert "Only the newest 2 messages" in cut.stderr
+
+
+def test_submit_shows_what_the_job_passes_over(fate: Fate, gateway_site: Site, tmp_path: Path) -> None:
+    dsl, conf = tmp_path / "odd_dsl.json", tmp_path / "odd_conf.json"
+    dsl.write_text(json.dumps(DSL))
+    common = {**CONF["component_parameters"]["common"], "data_transfrom_0": {"with_label": True}}  # type: ignore[index]
+    conf.write_text(json.dumps({**CONF, "component_parameters": {"common": common}}))
+    # There is no Airflow that would take it.
+    shown = fate("job", "submit", "-d", str(dsl), "-c", str(conf), status=1).stderr
+    for file in gateway_site.settings.path(gateway_site.settings.airflow.dags_folder).iterdir():
+        file.unlink()
+    assert "Warning: " in shown
+    assert "Did you mean 'data_transform_0'" in shown
 
 
 def test_submit_refuses_what_cannot_run_here_and_drops_nothing(fate: Fate, gateway_site: Site, tmp_path: Path) -> None:

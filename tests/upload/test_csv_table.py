@@ -142,6 +142,8 @@ def test_a_ragged_row_of_a_later_block_is_named(convert: Convert, monkeypatch: p
         (b"id,x\n", "has a header and no rows"),
         (b"id,x", "has a header and no rows"),
         (b"id,x\n\n\n", "has no rows"),
+        (b"id;y;x\na;1;2\n", r"--delimiter ';', or as id_delimiter"),
+        (b"id\ty\na\t1\n", r"--delimiter \$'\\t', or as id_delimiter"),
         ("id,x\né,1\n".encode("latin-1"), "UTF-8"),
         ("idé,x\na,1\n".encode("latin-1"), "UTF-8"),
     ],

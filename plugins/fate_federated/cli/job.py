@@ -37,6 +37,8 @@ def submit(
 
     target = Site(site)
     submission = drop_job(target.settings, dsl, conf, name)
+    for warning in submission.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
     with target.airflow_api() as api:
         run_id = start_job(api, submission)
     console = output()

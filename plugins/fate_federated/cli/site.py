@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fate_federated.cli.where import DEFAULT_SITE, JsonOption, SiteOption, output, print_json
 from fate_federated.party import Party
+
+if TYPE_CHECKING:
+    from fate_federated.site.site import Site
 
 app = typer.Typer(help="Make, start, look at and stop a site.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -74,6 +78,9 @@ def up(
     console.print(f"Airflow   {target.settings.airflow.url}   login: admin / {target.admin_password}", highlight=False)
     console.print(f"Gateway   {target.gateway_address}   hosts {', '.join(target.settings.parties)}", highlight=False)
     console.print(f"Jobs go to {target.settings.path(target.settings.airflow.dags_folder)}", highlight=False)
+    console.print("For Airflow's own command:", highlight=False)
+    for line in airflow_lines(target):
+        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -149,6 +156,17 @@ def logs(
     if follow:
         for line in follow_file(file, end):
             typer.echo(line)
+
+
+def airflow_lines(site: Site) -> tuple[str, str]:
+    """What to type in a shell for Airflow's own command to mean this site."""
+    values = site.environment
+    names = ("FATE_SITE", "AIRFLOW_HOME")
+    airflow = Path(sys.executable).with_name("airflow")
+    return (
+        f"export {' '.join(f'{name}={shlex.quote(values[name])}' for name in names)}",
+        f"{shlex.quote(str(airflow))} dags list",
+    )
 
 
 def _megabytes(size: int) -> str:

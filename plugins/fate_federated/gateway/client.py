@@ -111,9 +111,9 @@ class GatewayClient:
         """Close the channel; what still uses it ends."""
         self._channel.close()
 
-    def site(self) -> SiteDescription:
+    def site(self, *, timeout_seconds: float = CALL_SECONDS) -> SiteDescription:
         """Which parties the site hosts, and where its storage is."""
-        return site_in(self._call(self._site.Describe, site_pb2.DescribeRequest()))
+        return site_in(self._call(self._site.Describe, site_pb2.DescribeRequest(), timeout=timeout_seconds))
 
     def start_job(self, party: Party, dag_id: str, run_id: str, files: JobFiles) -> Job:
         """The job of a run: at the initiator it is created at every party, elsewhere it must be there.

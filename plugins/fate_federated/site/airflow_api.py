@@ -81,26 +81,35 @@ class AirflowApi:
         return str(response.json()["access_token"])
 
     def _request(
-        self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        json: Any,
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        timeout_seconds: float = CALL_SECONDS,
     ) -> httpx.Response:
         try:
-            return self._http.request(method, path, json=json, params=params, headers=headers)
+            return self._http.request(method, path, json=json, params=params, headers=headers, timeout=timeout_seconds)
         except httpx.HTTPError as error:
             raise SiteError(
                 f"Airflow at {self.url} did not answer ({error}). Start the site with `fate site up`, "
                 "or see what runs with `fate site status`."
             ) from error
 
-    def health(self) -> dict[str, float]:
+    def health(self, timeout_seconds: float = CALL_SECONDS) -> dict[str, float]:
         """When each of Airflow's parts last said that it lives: seconds since 1970; parts that never did are missing.
+
+        Args:
+            timeout_seconds: of each of its two calls.
 
         Raises:
             SiteError: the API server does not answer, or not yet where tasks call it.
         """
         # The API server builds what tasks call at the first question, which takes it seconds in which it answers
         # nobody. On a busy machine the first task would give up before.
-        self._checked(self._request("GET", EXECUTION_PING, None, None, {}))
-        response = self._checked(self._request("GET", "/api/v2/monitor/health", None, None, {}))
+        self._checked(self._request("GET", EXECUTION_PING, None, None, {}, timeout_seconds))
+        response = self._checked(self._request("GET", "/api/v2/monitor/health", None, None, {}, timeout_seconds))
         parts = {name: part for name, part in response.json().items() if part.get("status") == "healthy"}
         beats = {name: part.get(f"latest_{name}_heartbeat") for name, part in parts.items()}
         return {name: datetime.fromisoformat(beat).timestamp() for name, beat in beats.items() if beat}

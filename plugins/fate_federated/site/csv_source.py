@@ -21,6 +21,7 @@ from fate_federated.errors import DataError, suggest
 MISSING = ("", "NA", "N/A", "na", "null", "NULL", "Null", "none", "None", "NONE", "nan", "NaN", "NAN")
 BLOCK_BYTES = 4 << 20
 NO_HEAD_ID = "id"
+LIKELY_DELIMITERS = ";\t|,"
 
 
 class ColumnKind(StrEnum):
@@ -156,6 +157,15 @@ def _column_names(file: Path, form: CsvFormat) -> tuple[str, ...]:
     if not form.head:
         return (NO_HEAD_ID, *(f"x{index}" for index in range(len(cells) - 1)))
     names = tuple(cell.strip() for cell in cells)
+    if len(names) == 1:
+        likely = next((mark for mark in LIKELY_DELIMITERS if mark in names[0]), "")
+        if likely:
+            shell = "$'\\t'" if likely == "\t" else f"'{likely}'"
+            raise DataError(
+                f"{file}, line 1: one column with {form.delimiter!r} between columns, and its name holds {likely!r}. "
+                f"If that is the delimiter, say so with --delimiter {shell}, or as id_delimiter in FATE's upload "
+                "configuration. Nothing was stored."
+            )
     for index, name in enumerate(names):
         if not name:
             raise DataError(f"{file}, line 1: column {index + 1} has no name. Nothing was stored.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
-from fate_federated.errors import FateFederatedError, SiteError
+from fate_federated.errors import FateFederatedError
 from fate_federated.site.supervision import Part, PartState
 
 if TYPE_CHECKING:
@@ -14,20 +15,28 @@ if TYPE_CHECKING:
 
 HEALTHY = "healthy"
 STARTING = "starting"
+NO_ANSWER = "no answer"
+CALL_SECONDS = 3.0
+"""A part that is busy for longer than this is said to give no answer."""
+
+T = TypeVar("T")
 
 _AIRFLOWS_NAMES = {Part.SCHEDULER: "scheduler", Part.DAG_PROCESSOR: "dag_processor", Part.TRIGGERER: "triggerer"}
 
 
 def part_health(states: Mapping[Part, PartState], gateway: GatewayClient, api: AirflowApi) -> dict[Part, str]:
-    """A word per part: ``healthy``, ``starting``, or what supervisord says of one that does not run."""
+    """A word per part: ``healthy``, ``starting``, or ``no answer`` of a busy one, or what supervisord
+    says of one that does not run. Airflow's other parts are known from its API server only."""
     health = {part: _without_answer(states.get(part)) for part in Part}
-    if health[Part.GATEWAY] == STARTING and _answers(gateway):
-        health[Part.GATEWAY] = HEALTHY
+    if health[Part.GATEWAY] == STARTING:
+        description = _asked(lambda: gateway.site(timeout_seconds=CALL_SECONDS))
+        health[Part.GATEWAY] = description if isinstance(description, str) else HEALTHY
     if health[Part.API_SERVER] != STARTING:
         return health
-    try:
-        beats = api.health()
-    except SiteError:
+    beats = _asked(lambda: api.health(CALL_SECONDS))
+    if isinstance(beats, str):
+        for part in (Part.API_SERVER, *_AIRFLOWS_NAMES):
+            health[part] = beats if health[part] == STARTING else health[part]
         return health
     health[Part.API_SERVER] = HEALTHY
     for part, name in _AIRFLOWS_NAMES.items():
@@ -44,9 +53,10 @@ def _without_answer(state: PartState | None) -> str:
     return STARTING if state.pid else state.state.lower()
 
 
-def _answers(gateway: GatewayClient) -> bool:
+def _asked(question: Callable[[], T]) -> T | str:
+    """The answer, or the word for a part that gives none: one that starts refuses at once, a busy one lets us wait."""
+    began = time.monotonic()
     try:
-        gateway.site()
+        return question()
     except FateFederatedError:
-        return False
-    return True
+        return NO_ANSWER if time.monotonic() - began > CALL_SECONDS / 2 else STARTING

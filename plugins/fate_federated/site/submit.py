@@ -17,7 +17,7 @@ from fate_federated.dsl.job_files import (
     job_digest,
     load_job,
 )
-from fate_federated.errors import AccessDenied, JobError
+from fate_federated.errors import AccessDenied, DslProblem, JobError
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
 from fate_federated.site.airflow_api import AirflowApi
@@ -35,11 +35,13 @@ class Submission:
     Attributes:
         name: of the job.
         digest: tells these contents from other versions of the job.
+        warnings: what the files say and the job passes over.
     """
 
     name: str
     initiator: Party
     digest: str
+    warnings: tuple[DslProblem, ...] = ()
 
     @property
     def dag_id(self) -> str:
@@ -68,7 +70,7 @@ def drop_job(settings: SiteSettings, dsl: Path, conf: Path, name: str = "") -> S
     if not JOB_NAME.fullmatch(name):
         raise JobError(f"{name!r} is no name for a job. Give one of letters, digits, _, - and dots with --name.")
     _write(settings.path(settings.airflow.dags_folder).resolve(), name, texts)
-    return Submission(name, pipeline.initiator, job_digest(texts.dsl_text, texts.conf_text))
+    return Submission(name, pipeline.initiator, job_digest(texts.dsl_text, texts.conf_text), pipeline.warnings)
 
 
 def _write(folder: Path, name: str, texts: JobTexts) -> None:
