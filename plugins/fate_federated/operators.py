@@ -24,6 +24,7 @@ from airflow.sdk.exceptions import (
 )
 
 from fate_federated.connection import DEFAULT_CONNECTION
+from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node
 from fate_federated.errors import (
     AccessDenied,
@@ -33,7 +34,7 @@ from fate_federated.errors import (
     FateFederatedError,
 )
 from fate_federated.party import Party
-from fate_federated.run_parameters import run_parameters
+from fate_federated.run_parameters import check_run_conf, run_parameters
 from fate_federated.status import AttemptState, JobStatus, Presence
 from fate_federated.wire.records import Attempt, JobFiles, TaskRef
 
@@ -120,12 +121,27 @@ class StartJobOperator(_FederatedOperator):
         """Idempotent per run, so a retry finds the job that an earlier try started."""
         overrides = dict(context["dag_run"].conf or {})
         files = JobFiles(self.job_name, self.dsl_text, self.conf_text, json.dumps(overrides) if overrides else "")
+        with _as_airflow_errors():
+            self._check(overrides)
         with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
             job = client.start_job(self.party, self.dag_id, context["run_id"], files)
         self.log.info(
             "job %s of %s: %s", job.job_id, job.initiator, ", ".join(str(member.party) for member in job.parties)
         )
         return job.job_id
+
+    def _check(self, overrides: Mapping[str, Any]) -> None:
+        """At the initiator: whether every party can run the job with what the run was triggered with."""
+        if not overrides:
+            return
+        pipeline = parse_job(
+            self.dsl_text,
+            self.conf_text,
+            dsl_file=f"{self.job_name}_dsl.json",
+            conf_file=f"{self.job_name}_conf.json",
+        )
+        if self.party == pipeline.initiator:
+            check_run_conf(pipeline, overrides)
 
 
 class FederatedTaskOperator(_FederatedOperator):

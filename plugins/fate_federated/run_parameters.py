@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from fate_federated.dsl.pipeline import Node
-from fate_federated.errors import DslError
+from fate_federated.catalog.discovery import find_component
+from fate_federated.dsl.components import ComponentText
+from fate_federated.dsl.document import Document, Path, pointer, read_json, shorten
+from fate_federated.dsl.findings import Findings
+from fate_federated.dsl.parameters import Layers, check_parameters
+from fate_federated.dsl.pipeline import Node, Pipeline
+from fate_federated.dsl.v2 import ConfV2
+from fate_federated.errors import DslError, suggest
 from fate_federated.party import Party
 
 OVERRIDES = "component_parameters"
@@ -24,17 +33,69 @@ def run_parameters(node: Node, party: Party, run_conf: Mapping[str, Any]) -> dic
         DslError: the overrides have another shape.
     """
     merged = _merge({}, node.parameters.get(party, {}))
-    overrides = _object(run_conf, OVERRIDES, "")
-    common = _object(overrides, "common", f"/{OVERRIDES}")
-    merged = _merge(merged, _object(common, node.name, f"/{OVERRIDES}/common"))
-    roles = _object(overrides, "role", f"/{OVERRIDES}")
-    of_role = _object(roles, party.role, f"/{OVERRIDES}/role")
-    for key in of_role:
-        if key == "all" or _index(node, party) in key.split("|"):
-            pointer = f"/{OVERRIDES}/role/{party.role}/{key}"
-            of_party = _object(of_role, key, f"/{OVERRIDES}/role/{party.role}")
-            merged = _merge(merged, _object(of_party, node.name, pointer))
+    for _, over in _overrides(node, party, run_conf):
+        merged = _merge(merged, over)
     return merged
+
+
+def override_pointer(node: Node, party: Party, run_conf: Mapping[str, Any], parameter: str) -> str:
+    """JSON pointer to what a run says last of a component's parameter at a party; empty where it says nothing.
+
+    Raises:
+        DslError: the overrides are of another shape than a v2 conf's.
+    """
+    said = [path for path, over in _overrides(node, party, run_conf) if parameter in over]
+    return pointer((*said[-1], parameter)) if said else ""
+
+
+def check_run_conf(pipeline: Pipeline, run_conf: Mapping[str, Any]) -> None:
+    """Check what a run was triggered with as a conf is checked, and more strictly: what has no effect is an error.
+
+    Beside ``component_parameters`` it may hold the params that the conf's airflow block declares.
+
+    Raises:
+        DslError: with everything that is wrong, each with its pointer in the run's conf.
+    """
+    document = read_json(json.dumps(run_conf))
+    findings = Findings()
+    known = (OVERRIDES, *pipeline.airflow.params)
+    for key in run_conf:
+        if key not in known:
+            message = f"{shorten(key)} is neither {OVERRIDES} nor one of the params of the conf's airflow block"
+            findings.error(document, (key,), message, partial(suggest, key, known))
+    if OVERRIDES in run_conf:
+        _check_overrides(pipeline, replace(document, value={OVERRIDES: run_conf[OVERRIDES]}), findings)
+    problems = [*findings.errors, *findings.warnings]
+    if problems:
+        # A run's conf has no lines that a person could look up.
+        raise DslError([replace(problem, file="the run's conf", line=0) for problem in problems])
+
+
+def _check_overrides(pipeline: Pipeline, document: Document, findings: Findings) -> None:
+    components = {node.name: ComponentText(module=node.module) for node in pipeline.nodes}
+    conf = ConfV2(document, pipeline.parties, components, findings)
+    for node in pipeline.nodes:
+        spec = find_component(node.module)
+        if spec is None:
+            raise ValueError(f"{node.module} is not installed, and {node.name} was compiled with it")
+        layers = {party: Layers(node.parameters[party]) for party in node.participants}
+        for party, layer in layers.items():
+            conf.lay(layer, node.name, party)
+        check_parameters(node.name, spec, layers, document, findings, ignore_unknown=False)
+
+
+def _overrides(node: Node, party: Party, run_conf: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """What a run says of a component at a party, in the order in which it counts, and where."""
+    at: Path = (OVERRIDES,)
+    overrides = _object(run_conf, at)
+    common = _object(overrides, (*at, "common"))
+    yield (*at, "common", node.name), _object(common, (*at, "common", node.name))
+    at = (*at, "role")
+    of_role = _object(_object(overrides, at), (*at, party.role.value))
+    for key in of_role:
+        if key == "all" or _index(node, party) in [part.strip() for part in key.split("|")]:
+            path = (*at, party.role.value, key)
+            yield (*path, node.name), _object(_object(of_role, path), (*path, node.name))
 
 
 def _index(node: Node, party: Party) -> str:
@@ -43,11 +104,12 @@ def _index(node: Node, party: Party) -> str:
     return str(of_role.index(party)) if party in of_role else ""
 
 
-def _object(parent: Mapping[str, Any], key: str, pointer: str) -> Mapping[str, Any]:
-    value = parent.get(key, {})
+def _object(parent: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The member of an object that the last part of a path names; empty where there is none."""
+    value = parent.get(str(path[-1]), {})
     if not isinstance(value, Mapping):
         remedy = "Give a run's parameters in the shape of a v2 conf's component_parameters."
-        raise DslError.at(f"{pointer}/{key}", "is not an object", remedy)
+        raise DslError.at(pointer(path), "is not an object", remedy)
     return value
 
 

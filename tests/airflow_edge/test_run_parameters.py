@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fate_federated.dsl.pipeline import Node
+from fate_federated.dsl.parse import parse_job
+from fate_federated.dsl.pipeline import Node, Pipeline
 from fate_federated.errors import DslError
 from fate_federated.party import Party
-from fate_federated.run_parameters import run_parameters
+from fate_federated.run_parameters import check_run_conf, run_parameters
 
 GUEST, HOST, OTHER_HOST, ARBITER = map(Party.parse, ("guest-9999", "host-10000", "host-10001", "arbiter-10000"))
 NODE = Node(
@@ -76,3 +78,67 @@ JSON = st.recursive(
 def test_whatever_a_person_types_gives_parameters_or_a_dsl_error(conf: dict[str, object]) -> None:
     with contextlib.suppress(DslError):
         assert isinstance(run_parameters(NODE, HOST, conf), dict)
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    """A job of guest, host and arbiter whose conf declares a param."""
+    dsl = {
+        "components": {
+            "reader_0": {"module": "Reader", "output": {"data": ["data"]}},
+            "hetero_lr_0": {
+                "module": "HeteroLR",
+                "input": {"data": {"train_data": ["reader_0.data"]}},
+                "output": {"data": ["data"], "model": ["model"]},
+            },
+        }
+    }
+    conf = {
+        "dsl_version": 2,
+        "initiator": {"role": "guest", "party_id": 9999},
+        "role": {"guest": [9999], "host": [10000], "arbiter": [10000]},
+        "component_parameters": {"common": {"reader_0": {"table": {"namespace": "a", "name": "b"}}}},
+        "airflow": {"params": {"region": "north"}},
+    }
+    return parse_job(json.dumps(dsl), json.dumps(conf))
+
+
+def test_a_run_may_override_parameters_and_give_the_params_of_its_dag(pipeline: Pipeline) -> None:
+    role = {"host": {"0": {"reader_0": {"table": {"name": "c"}}}}}
+    check_run_conf(pipeline, {"region": "south"} | overrides(common={"hetero_lr_0": {"max_iter": 3}}, role=role))
+    check_run_conf(pipeline, {})
+
+
+@pytest.mark.parametrize(
+    ("run_conf", "problem"),
+    [
+        (
+            overrides(common={"hetero_lr_0": {"max_itr": 3}}),
+            "/component_parameters/common/hetero_lr_0/max_itr: hetero_lr_0: max_itr is not a known key. "
+            "Did you mean 'max_iter'?",
+        ),
+        (
+            overrides(role={"host": {"0": {"hetero_lr_0": {"max_iter": "many"}}}}),
+            '/component_parameters/role/host/0/hetero_lr_0/max_iter: hetero_lr_0 at host-10000: max_iter is "many"',
+        ),
+        (overrides(common={"hetero_lr": {}}), "/component_parameters/common/hetero_lr: no component of the dsl"),
+        (overrides(common={"hetero_lr": {}}), "Did you mean 'hetero_lr_0'?"),
+        (overrides(comon={}), "/component_parameters/comon: comon is not a known key. Did you mean 'common'?"),
+        (overrides(common=3), "/component_parameters/common: common is 3"),
+        (overrides(common={"hetero_lr_0": 3}), "/component_parameters/common/hetero_lr_0: the parameters of hetero"),
+        (overrides(role={"hots": {}}), '/component_parameters/role/hots: "hots" is not a role'),
+        (overrides(role={"host": {"1": {}}}), "/component_parameters/role/host/1: there is no party with index 1"),
+        ({"component_parameters": []}, "/component_parameters: "),
+        ({"component_parameter": {}}, "/component_parameter: "),
+        ({"component_parameter": {}}, "Did you mean 'component_parameters'?"),
+        ({"regoin": "south"}, "Did you mean 'region'?"),
+        ({"job_parameters": {}}, '/job_parameters: "job_parameters" is neither component_parameters nor'),
+    ],
+)
+def test_what_is_wrong_with_a_runs_conf_is_located(
+    pipeline: Pipeline, run_conf: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(DslError) as caught:
+        check_run_conf(pipeline, run_conf)
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("the run's conf /")

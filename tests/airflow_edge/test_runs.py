@@ -62,6 +62,16 @@ def test_a_run_overrides_parameters_at_every_party(parties: Parties) -> None:
     assert runs[GUEST].result()["tasks"][COMPONENT]["xcom"]["summary"]["total"] == 41
 
 
+def test_a_run_with_a_wrong_parameter_fails_before_there_is_a_job(parties: Parties) -> None:
+    parties.prepare(conf())
+    overrides = {"component_parameters": {"common": {COMPONENT: {"nmber": 40}}}}
+    run = parties.start(GUEST, run_conf=overrides)
+    assert run.result()["tasks"]["start_job"]["state"] == "failed"
+    told = f"the run's conf /component_parameters/common/{COMPONENT}/nmber: {COMPONENT}"
+    assert told in run.log.read_text()
+    assert "Did you mean 'number'?" in run.log.read_text()
+
+
 def test_a_failure_names_party_and_cause_everywhere(parties: Parties) -> None:
     job = parties.prepare(conf({"host": {"behaviour": "data_error"}}))
     runs = parties.start_all()

@@ -10,7 +10,7 @@ from typing import Protocol
 from fate_federated.catalog.discovery import component_names
 from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.dsl.components import ComponentText
-from fate_federated.dsl.document import Document, Path, members, shorten
+from fate_federated.dsl.document import Document, Path, members, pointer, shorten
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.parameters import Layers, check_parameters
 from fate_federated.dsl.pipeline import Edge, EdgeKind, Node
@@ -78,12 +78,20 @@ class NodeBuilder:
         spec = self._specs[name]
         participants: tuple[Party, ...] = ()
         parameters: Mapping[Party, Mapping[str, object]] = {}
+        written: Mapping[Party, Mapping[str, str]] = {}
         if spec is not None:
             participants = tuple(
                 party for party in self._parties if party.role in spec.roles and self._settings.takes_part(name, party)
             )
             self._check_roles(name, spec, participants)
-            parameters = self._parameters(name, spec, participants)
+            layers = self._layers(name, spec, participants)
+            parameters = check_parameters(
+                name, spec, layers, self._conf, self._findings, ignore_unknown=self._settings.version == 1
+            )
+            written = {
+                party: {str(key): pointer(layer.origin((key,))) for key in layer.values}
+                for party, layer in layers.items()
+            }
         return Node(
             name=name,
             module=text.module,
@@ -93,6 +101,7 @@ class NodeBuilder:
             parameters=parameters,
             participants=participants,
             need_deploy=(spec is None or spec.deploy) if text.need_deploy is None else text.need_deploy,
+            written=written,
         )
 
     def _check_roles(self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]) -> None:
@@ -105,14 +114,12 @@ class NodeBuilder:
             message = f"no party takes part in {name}: {spec.module} is for {', '.join(sorted(spec.roles))}"
             self._findings.error(self._conf, ("role",), message, f'Add "{min(spec.roles)}": [<party id>].')
 
-    def _parameters(
-        self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]
-    ) -> Mapping[Party, Mapping[str, object]]:
-        first_dialect = self._settings.version == 1
-        layers = {party: Layers(spec.legacy_defaults if first_dialect else None) for party in participants}
+    def _layers(self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]) -> Mapping[Party, Layers]:
+        base = spec.legacy_defaults if self._settings.version == 1 else None
+        layers = {party: Layers(base) for party in participants}
         for party, layer in layers.items():
             self._settings.lay(layer, name, party)
-        return check_parameters(name, spec, layers, self._conf, self._findings, ignore_unknown=first_dialect)
+        return layers
 
     def _outputs(self, name: str, kind: EdgeKind) -> tuple[str, ...] | None:
         """The names of a component's outputs of a kind, no more than it makes; None when its module is unknown."""

@@ -45,6 +45,7 @@ class Node:
         parameters: by participating party, as the user gave them and checked against the component's schema.
             Defaults are not filled in, but those of FATE up to 1.4 that differ from the component's are there for a
             job of dsl version 1.
+        written: by participating party and parameter, the JSON pointer to where the conf says it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Node:
     parameters: Mapping[Party, Mapping[str, Any]]
     participants: tuple[Party, ...]
     need_deploy: bool = True
+    written: Mapping[Party, Mapping[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def upstream(self) -> tuple[str, ...]:
