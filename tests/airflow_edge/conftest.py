@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from tests.gateway.conftest import ALL, GUEST, Federation, databases, loopback, 
 from fate_federated.party import Party
 from fate_federated.wire.records import Job, JobFiles
 
+# The gateways in this process compile the tests' jobs, too.
+sys.path.append(str(Path(__file__).parent / "extra_package"))
 # None of the above imports Airflow.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="fate-airflow-edge-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

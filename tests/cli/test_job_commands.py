@@ -17,7 +17,7 @@ from fate_federated.gateway.ledger import Ledger
 from fate_federated.party import Party, Role
 from fate_federated.site.site import Site
 from fate_federated.status import JobStatus, Presence
-from fate_federated.wire.records import Header, Job, JobFiles, Metric, TaskRef
+from fate_federated.wire.records import Header, Job, JobFiles, Metric, TableRecord, TaskRef
 
 GUEST = Party(Role.GUEST, "9999")
 DSL = {
@@ -34,7 +34,7 @@ CONF = {
     "dsl_version": 2,
     "initiator": {"role": "guest", "party_id": 9999},
     "role": {"guest": [9999]},
-    "component_parameters": {"common": {"reader_0": {"table": {"namespace": "cli", "name": "rows"}}}},
+    "component_parameters": {"common": {"reader_0": {"table": {"namespace": "jobs", "name": "rows"}}}},
 }
 
 
@@ -47,6 +47,7 @@ def gateway(gateway_site: Site) -> Iterator[GatewayClient]:
 @pytest.fixture
 def job(gateway: GatewayClient, request: pytest.FixtureRequest) -> Job:
     """A job of one party, whose run is that of the test."""
+    gateway.put_table(TableRecord("jobs", "rows", "file:///rows", 1, "id", (), 1), replace=True)
     files = JobFiles("alone", json.dumps(DSL), json.dumps(CONF))
     return gateway.start_job(GUEST, f"alone.{GUEST}", f"manual__{request.node.name}", files)
 

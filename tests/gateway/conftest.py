@@ -27,10 +27,11 @@ from tests.gateway.airflow_server import PASSWORD, AirflowServer
 
 from fate_federated.gateway.client import Attendance, ClientTls, GatewayClient, open_channel
 from fate_federated.gateway.server import Gateway, build_gateway
+from fate_federated.gateway.tables import Tables
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
 from fate_federated.site.certificates import issue_certificate, make_authority
-from fate_federated.wire.records import Attempt, Job, JobFiles, TaskRef
+from fate_federated.wire.records import Attempt, Job, JobFiles, TableRecord, TaskRef
 
 T = TypeVar("T")
 
@@ -39,6 +40,8 @@ ALL = (GUEST, HOST, ARBITER)
 RUN_ID = "manual__2026-01-01T00:00:00+00:00"
 
 DSL = json.dumps({"components": {"reader_0": {"module": "Reader", "output": {"data": ["data"]}}}})
+
+BREAST = TableRecord("experiment", "breast", "file:///storage/breast.parquet", 569, "id", (), 1 << 20)
 
 
 def conf(parties: Sequence[Party] = ALL, initiator: Party = GUEST) -> str:
@@ -216,7 +219,10 @@ class Federation:
         return self._of[party]
 
     def drop(self, party: Party, files: JobFiles) -> None:
-        """Put a job's files into a site's dags folder."""
+        """Put a job's files into a site's dags folder, and the table that it reads into every site's catalogue."""
+        for site in self.sites.values():
+            if site.gateway is not None:
+                self.loop.run(Tables(site.gateway.database).put(BREAST, replace_existing=True))
         dags = self[party].settings.path("dags")
         (dags / f"{files.name}_dsl.json").write_text(files.dsl)
         (dags / f"{files.name}_conf.json").write_text(files.conf)

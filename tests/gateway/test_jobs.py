@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from tests.gateway.conftest import (
     ALL,
     ARBITER,
+    BREAST,
     DSL,
     GUEST,
     HOST,
@@ -25,7 +27,7 @@ from tests.gateway.conftest import (
 from fate_federated.errors import AccessDenied, GatewayUnavailable, JobError, JobNotFound
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
-from fate_federated.wire.records import Job, JobFiles
+from fate_federated.wire.records import Job, JobFiles, TableRecord
 
 DAG = "demo.guest-9999"
 
@@ -193,9 +195,48 @@ def test_a_site_takes_what_its_policy_names(new_federation: Federation, tables: 
 
 def test_a_table_that_only_the_run_names_is_checked_as_well(new_federation: Federation) -> None:
     federation = new_federation.add_sites((GUEST,), (HOST,), policy={"tables": ["experiment.*"]})
+    federation[GUEST].client().put_table(TableRecord("payroll", "all", "file:///all", 1, "id", (), 1))
     other = {"component_parameters": {"common": {"reader_0": {"table": {"namespace": "payroll", "name": "all"}}}}}
     with pytest.raises(JobError, match=r"may not read the table payroll.all at host-10000"):
         start(federation, JobFiles("demo", DSL, conf((GUEST, HOST)), json.dumps(other)))
+
+
+@pytest.mark.parametrize("at", [GUEST, HOST], ids=str)
+def test_a_table_that_is_not_there_is_named_before_anything_runs(federation: Federation, at: Party) -> None:
+    by_role = {party.role: {"0": {"reader_0": {"table": {"namespace": "experiment", "name": "breast"}}}}
+               for party in (GUEST, HOST)}  # fmt: skip
+    by_role[at.role]["0"]["reader_0"]["table"]["name"] = "brest"
+    content = json.loads(conf()) | {"component_parameters": {"role": by_role}}
+    with pytest.raises(JobError) as refused:
+        start(federation, JobFiles("demo", DSL, json.dumps(content)))
+    assert f"demo_conf.json /component_parameters/role/{at.role}/0/reader_0/table: reader_0 at {at}: " in str(
+        refused.value
+    )
+    assert f"There is no table experiment.brest at {at}. Upload it with `fate data upload FILE" in str(refused.value)
+    assert not federation[HOST].airflow.runs
+    # Once it is there, the same run starts.
+    federation[at].client().put_table(replace(BREAST, name="brest"))
+    assert start(federation, JobFiles("demo", DSL, json.dumps(content))).status is JobStatus.RUNNING
+
+
+def test_a_table_of_a_version_1_conf_is_named_where_it_stands(federation: Federation) -> None:
+    table = {"namespace": "experiment", "name": "breast"}
+    parties = {key: value for key, value in json.loads(conf((GUEST, HOST))).items() if key in ("initiator", "role")}
+    dsl = {"components": {"dataio_0": {"module": "DataIO", "input": {"data": {"data": ["args.train_data"]}}}}}
+    roles = {
+        "guest": {"args": {"data": {"train_data": [table]}}},
+        "host": {"args": {"data": {"train_data": [table | {"name": "brest"}]}}},
+    }
+    content = parties | {"role_parameters": roles}
+    with pytest.raises(JobError, match=r"demo_conf.json /role_parameters/host/args/data/train_data/0: .*brest"):
+        start(federation, JobFiles("demo", json.dumps(dsl), json.dumps(content)))
+
+
+def test_a_missing_table_that_only_the_run_names_is_found_in_the_runs_conf(federation: Federation) -> None:
+    other = {"component_parameters": {"role": {"host": {"0": {"reader_0": {"table": {"name": "wine"}}}}}}}
+    place = "the run's conf /component_parameters/role/host/0/reader_0/table: reader_0 at host-10000"
+    with pytest.raises(JobError, match=f"{place}: There is no table experiment.wine"):
+        start(federation, JobFiles("demo", DSL, conf(), json.dumps(other)))
 
 
 def test_a_received_job_waits_for_consent_again_when_its_files_change(new_federation: Federation) -> None:
@@ -225,8 +266,9 @@ def test_files_that_are_no_job_are_refused(federation: Federation) -> None:
         with pytest.raises(JobError):
             client.start_job(GUEST, DAG, RUN_ID, JobFiles("demo", DSL, text))
     broken = JobFiles("demo", '{"components": {"x": {"module": "HeteroLRR"}}}', conf())
-    with pytest.raises(JobError, match=r"host-10000: .*site-1 cannot compile demo: demo_dsl.json.*HeteroLRR"):
+    with pytest.raises(JobError, match=r"site-0 cannot compile demo: demo_dsl.json.*HeteroLRR"):
         start(federation, broken)
+    assert client.list_jobs() == ()
 
 
 def test_two_initiators_jobs_of_one_name_do_not_meet(new_federation: Federation) -> None:

@@ -21,9 +21,11 @@ from fate_federated.gateway.job_store import add_job, find_run, list_jobs, load_
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.links import Links, SiteLink, with_patience
 from fate_federated.gateway.locks import JobLocks
-from fate_federated.gateway.policy import check_files, check_order
+from fate_federated.gateway.policy import check_files, check_order, compile_job
 from fate_federated.gateway.roster import Roster
 from fate_federated.gateway.runs import Runs
+from fate_federated.gateway.tables import Tables
+from fate_federated.gateway.tables_of_job import check_tables_exist
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
 from fate_federated.status import JobStatus
@@ -39,10 +41,11 @@ class JobStart:
     """Starts jobs that this site's parties initiate, and takes part in those of others."""
 
     def __init__(
-        self, site: SiteSettings, database: Database, roster: Roster, links: Links, runs: Runs, jobs: Jobs
-    ) -> None:
+        self, site: SiteSettings, database: Database, roster: Roster, links: Links, runs: Runs, jobs: Jobs,
+        tables: Tables,
+    ) -> None:  # fmt: skip
         self._site, self._database, self._roster, self._links = site, database, roster, links
-        self._runs, self._jobs = runs, jobs
+        self._runs, self._jobs, self._tables = runs, jobs, tables
         self._locks = JobLocks()
         self._last_id = 0
         self._background = Background()
@@ -52,7 +55,8 @@ class JobStart:
         """The job of a run; at the initiator, it is created at every party first.
 
         Raises:
-            JobError: a party refused it or cannot be reached; or this party is not the one that starts it.
+            JobError: a party refused it, lacks a table that it names, or cannot be reached; or this party is not the
+                one that starts it.
         """
         check_files(files)
         initiator, parties = read_parties_of(files)
@@ -63,6 +67,7 @@ class JobStart:
             if party != initiator:
                 return await self._take_up(job, party, dag_id, f"{files.name}.{initiator}")
             if job is None or _is_waiting(job, party):
+                await self._check_own_tables(files, parties)
                 job = await self._create(job, initiator, parties, run_id, files)
             return job
 
@@ -71,10 +76,11 @@ class JobStart:
 
         Raises:
             AccessDenied: the site's policy does not allow it.
-            JobError: it cannot be.
+            JobError: it cannot be, or names a table that is not here.
         """
         pipeline = await asyncio.to_thread(check_order, order, self._site)
         hosted = [party for party in pipeline.parties if party in self._site.hosted]
+        await check_tables_exist(order.files, pipeline, hosted, self._tables)
         automatic = self._site.policy.consent == "automatic"
         async with self._locks.hold(order.job_id):
             changed = await self._runs.receive(order.initiator, order.files)
@@ -87,6 +93,12 @@ class JobStart:
                     party, order.files, order.run_id, unpause=automatic, pause=changed and not automatic
                 )
             await self._database.run(lambda session: _begin(session, order.job_id))
+
+    async def _check_own_tables(self, files: JobFiles, parties: Sequence[Party]) -> None:
+        """Before other sites hear of a job: whether the tables of this site's parties are there."""
+        hosted = [party for party in parties if self._links.is_local(party)]
+        pipeline = await asyncio.to_thread(compile_job, files, self._site)
+        await check_tables_exist(files, pipeline, hosted, self._tables)
 
     async def resume(self) -> None:
         """After a restart: take back the jobs whose start it cut short. Starting such a run again begins anew."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 
 from fate_federated.dsl.job_files import JOB_NAME
 from fate_federated.dsl.parse import parse_job
-from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.dsl.pipeline import Node, Pipeline
 from fate_federated.errors import AccessDenied, DslError, JobError
 from fate_federated.party import Party
 from fate_federated.run_parameters import run_parameters
@@ -29,23 +30,47 @@ def check_order(order: JobOrder, site: SiteSettings) -> Pipeline:
     """
     _check_initiator(order.initiator, site)
     check_files(order.files)
-    try:
-        pipeline = parse_job(
-            order.files.dsl,
-            order.files.conf,
-            dsl_file=f"{order.files.name}_dsl.json",
-            conf_file=f"{order.files.name}_conf.json",
-        )
-        hosted = [party for party in pipeline.parties if party in site.hosted]
-        if pipeline.initiator != order.initiator:
-            raise JobError(f"The conf says that {pipeline.initiator} is the initiator, not {order.initiator}.")
-        if not hosted:
-            raise JobError(f"None of the parties of {site.name} takes part in {order.files.name}.")
-        _check_modules(pipeline, site)
-        _check_tables(pipeline, hosted, read_overrides(order.files), site)
-    except DslError as error:
-        raise JobError(f"{site.name} cannot compile {order.files.name}: {error}") from error
+    pipeline = compile_job(order.files, site)
+    hosted = [party for party in pipeline.parties if party in site.hosted]
+    if pipeline.initiator != order.initiator:
+        raise JobError(f"The conf says that {pipeline.initiator} is the initiator, not {order.initiator}.")
+    if not hosted:
+        raise JobError(f"None of the parties of {site.name} takes part in {order.files.name}.")
+    _check_modules(pipeline, site)
+    _check_tables(pipeline, hosted, read_overrides(order.files), site)
     return pipeline
+
+
+def compile_job(files: JobFiles, site: SiteSettings) -> Pipeline:
+    """The job of these files, which may take a moment.
+
+    Raises:
+        JobError: it makes no sense here.
+    """
+    try:
+        return parse_job(files.dsl, files.conf, dsl_file=f"{files.name}_dsl.json", conf_file=f"{files.name}_conf.json")
+    except DslError as error:
+        raise JobError(f"{site.name} cannot compile {files.name}: {error}") from error
+
+
+def named_tables(
+    pipeline: Pipeline, hosted: Sequence[Party], overrides: Mapping[str, object]
+) -> Iterator[tuple[Node, Party, str, str]]:
+    """Each table that a Reader reads at a hosted party in one run: node, party, namespace and name.
+
+    Raises:
+        JobError: what the run was triggered with has not the shape of parameters.
+    """
+    for node in pipeline.nodes:
+        for party in hosted:
+            if node.module != READER or party not in node.participants:
+                continue
+            try:
+                table = run_parameters(node, party, overrides).get("table")
+            except DslError as error:
+                raise JobError(str(error)) from error
+            named = table if isinstance(table, dict) else {}
+            yield node, party, str(named.get("namespace")), str(named.get("name"))
 
 
 def check_files(files: JobFiles) -> None:
@@ -97,15 +122,9 @@ def _check_modules(pipeline: Pipeline, site: SiteSettings) -> None:
 def _check_tables(pipeline: Pipeline, hosted: list[Party], overrides: dict[str, object], site: SiteSettings) -> None:
     if site.policy.tables == "any":
         return
-    for node in pipeline.nodes:
-        for party in hosted:
-            if node.module != READER or party not in node.participants:
-                continue
-            table = run_parameters(node, party, overrides).get("table")
-            named = table if isinstance(table, dict) else {}
-            namespace, name = named.get("namespace"), named.get("name")
-            if f"{namespace}.{name}" not in site.policy.tables and f"{namespace}.*" not in site.policy.tables:
-                raise AccessDenied(
-                    f"{node.name} may not read the table {namespace}.{name} at {party}: "
-                    f"policy.tables of {site.name} does not name it."
-                )
+    for node, party, namespace, name in named_tables(pipeline, hosted, overrides):
+        if f"{namespace}.{name}" not in site.policy.tables and f"{namespace}.*" not in site.policy.tables:
+            raise AccessDenied(
+                f"{node.name} may not read the table {namespace}.{name} at {party}: "
+                f"policy.tables of {site.name} does not name it."
+            )
