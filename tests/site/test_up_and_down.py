@@ -14,7 +14,7 @@ import pytest
 from tests.site.new_site import new_site
 from tests.site.site_processes import alive, site_processes, wait_until
 
-from fate_federated.errors import SiteError
+from fate_federated.errors import ConfigError, SiteError
 from fate_federated.site.health import HEALTHY
 from fate_federated.site.processes import recorded_daemon, tree
 from fate_federated.site.site import Site
@@ -122,6 +122,15 @@ def test_a_part_that_cannot_start_is_shown_with_its_log_and_everything_is_stoppe
     assert "nosuchdatabase" in str(caught.value)
     assert seen
     assert alive(seen | site_processes(broken)) == set()
+
+
+def test_a_broken_airflow_cfg_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    site = new_site(tmp_path / "broken")
+    with (site.layout.airflow_home / "airflow.cfg").open("a") as file:
+        file.write("\n[core]\n")
+    with pytest.raises(ConfigError, match="'core' already exists"):
+        site.up()
+    assert site_processes(site) == set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 from setproctitle import getproctitle, setproctitle
 from supervisor import supervisord
 from supervisor.options import ServerOptions
@@ -76,7 +77,7 @@ class _ForkingOptions(ServerOptions):  # type: ignore[misc]
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
         for name in _HANDLED:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-        _end_with_parent()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if Path(filename).name != "airflow":
             super().execve(filename, argv, env)
         os.environ.clear()
@@ -94,11 +95,11 @@ def run_airflow(argv: list[str]) -> NoReturn:
     own_pid = os.getpid()
 
     def in_child() -> None:
-        # LocalExecutor's workers hold each other's pipes open, so they would outlive a scheduler that was killed; and
-        # they ignore SIGTERM while they have no task to pass it on to, by the handler that the scheduler left them.
+        # LocalExecutor's workers hold each other's pipes open, so they would outlive a scheduler that was killed. They
+        # have the scheduler's handler of SIGTERM, which does nothing in them, so they are told by another signal.
         if os.getppid() == own_pid:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _end_with_parent()
+            signal.signal(signal.SIGHUP, _end_with_children)
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGHUP)
 
     os.register_at_fork(after_in_child=in_child)
     sys.argv = argv
@@ -120,9 +121,11 @@ def run_airflow(argv: list[str]) -> NoReturn:
     os._exit(code)
 
 
-def _end_with_parent() -> None:
-    """Have this process get SIGTERM when its parent ends, however it does."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_children(number: int, frame: object) -> NoReturn:
+    """A worker's end when its scheduler is gone: nobody would hear how its task ends."""
+    for child in psutil.Process().children():
+        child.terminate()
+    os._exit(128 + number)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fate_federated.errors import SiteError
+from fate_federated.errors import ConfigError, SiteError
 from fate_federated.settings import SiteSettings, load_site
 from fate_federated.site.airflow_config import ADMIN, PASSWORDS_FILE
 from fate_federated.site.create import port_is_free
@@ -305,7 +305,10 @@ class Site:
     def _wanted_database(self) -> str:
         """Changes when Airflow's version or its database does."""
         config = configparser.RawConfigParser()
-        config.read(self.layout.airflow_home / "airflow.cfg")
+        try:
+            config.read(self.layout.airflow_home / "airflow.cfg")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise ConfigError(f"Airflow's configuration cannot be read: {error}") from error
         default = config.get("database", "sql_alchemy_conn", fallback="sqlite")
         url = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", default)
         return f"{version('apache-airflow-core')} {hashlib.sha256(url.encode()).hexdigest()[:16]}"
