@@ -65,7 +65,7 @@ def test_a_job_is_submitted_and_followed_to_its_end(running_site: Site, tmp_path
 def test_a_job_that_fails_exits_with_1_and_says_why(running_site: Site, tmp_path: Path) -> None:
     done = _fate(running_site, "job", "submit", *_files(tmp_path, "none", "not-there"), "--wait")
     assert done.returncode == 1
-    assert "There is no table submit.not-there" in done.stdout
+    assert "There is no table submit.not-there" in done.stdout + done.stderr
 
 
 def test_another_job_of_the_same_name_elsewhere_is_not_shadowed(running_site: Site, tmp_path: Path) -> None:

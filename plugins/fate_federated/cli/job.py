@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from fate_federated.status import JobStatus
 
 if TYPE_CHECKING:
     from fate_federated.gateway.client import GatewayClient
+    from fate_federated.site.airflow_api import AirflowApi
     from fate_federated.site.submit import Submission
     from fate_federated.wire.records import Job
 
@@ -46,7 +46,7 @@ def submit(
     console.print(f"{target.settings.airflow.url}/dags/{submission.dag_id}/runs/{run_id}", highlight=False, style="dim")
     if wait:
         with target.gateway() as gateway, target.airflow_api() as api:
-            job = _job_of_run(gateway, lambda: api.run_state(submission.dag_id, run_id), submission, run_id)
+            job = _job_of_run(gateway, api, submission, run_id)
             console.print(f"Job {job.job_id}", highlight=False)
             _finish(gateway, job.job_id)
 
@@ -145,24 +145,26 @@ def stop(
     output().print(f"Job {job.job_id} is {job.status}.", highlight=False)
 
 
-def _job_of_run(
-    gateway: GatewayClient, run_state: Callable[[], str | None], submission: Submission, run_id: str
-) -> Job:
+def _job_of_run(gateway: GatewayClient, api: AirflowApi, submission: Submission, run_id: str) -> Job:
     """The job that a run becomes when its first task, start_job, has created it at every party."""
     from fate_federated.errors import JobError
-    from fate_federated.site.submit import JOB_SECONDS, job_of_run
+    from fate_federated.site.submit import JOB_SECONDS, START_TASK, job_of_run
 
     deadline = time.monotonic() + JOB_SECONDS
     while True:
         # Its end first: a run that ends between the two questions has its job by the second.
-        ended = run_state() in ("failed", "success")
+        ended = api.run_state(submission.dag_id, run_id) in ("failed", "success")
         job = job_of_run(gateway.list_jobs(100), submission, run_id)
         if job is not None:
             return job
-        if ended or time.monotonic() > deadline:
+        if ended:
+            reason = api.task_error(submission.dag_id, run_id, START_TASK)
             raise JobError(
-                f"The run {run_id} of {submission.dag_id} {'ended' if ended else 'waits'} without a job. "
-                "The log of its task start_job says why."
+                reason or f"The run {run_id} ended without a job. The log of its task {START_TASK} says why."
+            )
+        if time.monotonic() > deadline:
+            raise JobError(
+                f"The run {run_id} has no job after {JOB_SECONDS:g} s. See its task {START_TASK} in Airflow."
             )
         time.sleep(POLL_SECONDS)
 

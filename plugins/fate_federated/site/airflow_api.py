@@ -144,6 +144,16 @@ class AirflowApi:
         run = self.find(f"dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
         return None if run is None else str(run["state"])
 
+    def task_error(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """What the last try of a task died of, as its log has it; empty where it says nothing."""
+        path = f"dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}/taskInstances/{quote(task_id, safe='')}"
+        task = self.find(path)
+        if task is None or not task["try_number"]:
+            return ""
+        log = self.call("GET", f"{path}/logs/{task['try_number']}", params={"full_content": True})
+        events = [event for event in log["content"] if isinstance(event, dict) and event.get("error_detail")]
+        return str(events[-1]["error_detail"][0]["exc_value"]) if events else ""
+
     def wait_for_run(self, dag_id: str, run_id: str, timeout_seconds: float, poll_seconds: float = 0.5) -> str:
         """The state in which a run ended.
 

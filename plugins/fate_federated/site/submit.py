@@ -23,6 +23,8 @@ from fate_federated.settings import SiteSettings
 from fate_federated.site.airflow_api import AirflowApi
 from fate_federated.wire.records import Job
 
+START_TASK = "start_job"
+"""A run's first task, which creates the job."""
 DAG_SECONDS = 60.0
 JOB_SECONDS = 120.0
 POLL_SECONDS = 0.25
