@@ -23,6 +23,8 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     seen: set[psutil.Process] = set()
     try:
         assert told[-1] == dict.fromkeys(Part, HEALTHY)
+        # Before any job has run.
+        assert site.status().memory.pss_bytes < 900e6
         yield site
     finally:
         seen |= site_processes(site)
