@@ -53,7 +53,7 @@ def programs(layout: SiteLayout) -> Mapping[Part, Program]:
         Part.GATEWAY: Program((sys.executable, "-m", "fate_federated.gateway", "--site", str(layout.home)), 1, 15),
         Part.API_SERVER: Program(("airflow", "api-server"), 2, 10),
         Part.SCHEDULER: Program(("airflow", "scheduler", "--skip-serve-logs"), LAST_UP, 20),
-        Part.DAG_PROCESSOR: Program(("airflow", "dag-processor"), LAST_UP, 10),
+        Part.DAG_PROCESSOR: Program(("airflow", "dag-processor"), LAST_UP, 5),
         Part.TRIGGERER: Program(("airflow", "triggerer", "--skip-serve-logs"), LAST_UP, 20),
     }
 
