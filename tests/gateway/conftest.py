@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 from tests.gateway.airflow_server import PASSWORD, AirflowServer
 
 from fate_federated.gateway.client import Attendance, ClientTls, GatewayClient, open_channel
+from fate_federated.gateway.database import open_database
 from fate_federated.gateway.server import Gateway, build_gateway
 from fate_federated.gateway.tables import Tables
 from fate_federated.party import Party
@@ -113,6 +114,14 @@ class TestSite:
             await self.gateway.start()
 
         self.loop.run(work())
+
+    def have_table(self) -> None:
+        """Have the table that the jobs read in the catalogue, also while another process is the site's gateway."""
+        database = open_database(self.settings.database_url)
+        try:
+            self.loop.run(Tables(database).put(BREAST, replace_existing=True))
+        finally:
+            database.close()
 
     def stop(self) -> None:
         if self.gateway is not None:
@@ -221,8 +230,7 @@ class Federation:
     def drop(self, party: Party, files: JobFiles) -> None:
         """Put a job's files into a site's dags folder, and the table that it reads into every site's catalogue."""
         for site in self.sites.values():
-            if site.gateway is not None:
-                self.loop.run(Tables(site.gateway.database).put(BREAST, replace_existing=True))
+            site.have_table()
         dags = self[party].settings.path("dags")
         (dags / f"{files.name}_dsl.json").write_text(files.dsl)
         (dags / f"{files.name}_conf.json").write_text(files.conf)
