@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,13 @@ class SiteError(ConfigError):
     """A site that cannot be made, started, stopped or reached."""
 
 
+class ProblemKind(StrEnum):
+    """Whether the files are wrong, or right and ask for what nothing installed here does."""
+
+    INVALID = "invalid"
+    NOT_INSTALLED = "not-installed"
+
+
 @dataclass(frozen=True, slots=True)
 class DslProblem:
     """One thing wrong with a dsl or conf.
@@ -63,6 +71,7 @@ class DslProblem:
         line: line of that place, counted from 1; 0 where it is not known.
         message: what is wrong.
         remedy: what to do.
+        kind: whether it is a mistake.
     """
 
     pointer: str
@@ -70,6 +79,7 @@ class DslProblem:
     remedy: str = ""
     file: str = ""
     line: int = 0
+    kind: ProblemKind = ProblemKind.INVALID
 
     def __str__(self) -> str:
         place = ":".join(part for part in (self.file, str(self.line) if self.line else "") if part)

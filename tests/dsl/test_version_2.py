@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from dsl_jobs import Job, parse, problems
 
-from fate_federated.dsl.pipeline import AirflowOptions, Edge, EdgeKind
+from fate_federated.dsl.airflow_block import AirflowOptions
+from fate_federated.dsl.pipeline import Edge, EdgeKind
 from fate_federated.party import Party
 
 GUEST, HOST, BANK, ARBITER = map(Party.parse, ("guest-9999", "host-10000", "host-bank", "arbiter-10000"))

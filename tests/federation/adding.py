@@ -40,4 +40,6 @@ class Adding(Component[AddingParams]):
         return Outputs(data=inputs.data.get("data", ()))
 
 
-ADDING = ComponentSpec("Adding", frozenset({Role.GUEST, Role.HOST}), AddingParams, "adding:Adding")
+ADDING = ComponentSpec(
+    module="Adding", roles=frozenset({Role.GUEST, Role.HOST}), params=AddingParams, implementation="adding:Adding"
+)

@@ -1,4 +1,4 @@
-"""Finding components by entry point, and loading the class that runs one."""
+"""Finding components by entry point and what FATE's modules are, and loading the class that runs one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.catalog.modules import MODULES
+from fate_federated.catalog.spec import ComponentSpec, ModuleSpec
 from fate_federated.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ def find_component(module: str) -> ComponentSpec | None:
         raise ConfigError(f"The component {module} ({point.value}) cannot be loaded: {error}") from error
     if not isinstance(spec, ComponentSpec):
         raise ConfigError(f"The entry point {point.value} of {module} is not a ComponentSpec.")
+    return spec
+
+
+@cache
+def find_module(module: str) -> ModuleSpec | None:
+    """The spec of a module that a dsl names: the component's where one is installed, else what is known of FATE's.
+
+    Raises:
+        ConfigError: an installed package's entry point is broken.
+    """
+    component = find_component(module)
+    if component is not None or module not in MODULES:
+        return component
+    python_module, _, name = MODULES[module].partition(":")
+    spec: ModuleSpec = getattr(import_module(python_module), name)
     return spec
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fate_federated.catalog.discovery import find_component
+from fate_federated.dsl.airflow_block import read_airflow
 from fate_federated.dsl.components import read_components
 from fate_federated.dsl.document import Document, read_json, shorten
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.nodes import Catalog, NodeBuilder
-from fate_federated.dsl.options import read_airflow
 from fate_federated.dsl.parties import read_initiator, read_parties
 from fate_federated.dsl.pipeline import Pipeline
 from fate_federated.dsl.v1 import ConfV1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from fate_federated.dsl.airflow_block import AirflowOptions
 from fate_federated.errors import DslProblem
 from fate_federated.party import Party, Role
 
@@ -65,19 +66,6 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class AirflowOptions:
-    """The optional ``airflow`` block of a conf. What is None is as the site's Airflow has it."""
-
-    schedule: str | None = None
-    tags: tuple[str, ...] = ()
-    retries: int | None = None
-    retry_delay_seconds: float | None = None
-    pool: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    executor_config: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A job, ready to become a DAG at each party.
 
@@ -93,7 +81,7 @@ class Pipeline:
     parties: tuple[Party, ...]
     nodes: tuple[Node, ...]
     job_parameters: Mapping[str, Any]
-    airflow: AirflowOptions = AirflowOptions()
+    airflow: AirflowOptions = field(default_factory=AirflowOptions)
     warnings: tuple[DslProblem, ...] = ()
 
     def of_role(self, role: Role) -> tuple[Party, ...]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import Document, Path, shorten
 from fate_federated.dsl.findings import Findings, Written
-from fate_federated.dsl.options import check_job_parameters
+from fate_federated.dsl.job_parameters import check_job_parameters
 from fate_federated.dsl.parameters import Layers
 from fate_federated.errors import suggest
 from fate_federated.party import Party, Role

@@ -1,43 +1,14 @@
-"""What a conf says of the job as a whole: ``job_parameters`` and the optional ``airflow`` block."""
+"""What a conf says of the job as a whole: ``job_parameters``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from fate_federated.dsl.document import Document, Path, shorten
 from fate_federated.dsl.findings import Findings, Written
-from fate_federated.dsl.pipeline import AirflowOptions
-
-
-class AirflowText(Written):
-    """The ``airflow`` block."""
-
-    schedule: str | None = None
-    tags: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
-    params: dict[str, Any] = Field(default_factory=dict)
-    retries: int | None = Field(None, ge=0, le=1000)
-    retry_delay_seconds: float | None = Field(None, ge=0, le=86400)
-    pool: str | None = Field(None, min_length=1, max_length=256)
-    executor_config: dict[str, Any] = Field(default_factory=dict)
-
-
-def read_airflow(conf: Document, findings: Findings) -> AirflowOptions:
-    """The ``airflow`` block, or what holds without one."""
-    text = findings.check(AirflowText, conf, ("airflow",), conf.value.get("airflow", {}))
-    if text is None:
-        return AirflowOptions()
-    return AirflowOptions(
-        schedule=text.schedule,
-        tags=tuple(text.tags),
-        params=text.params,
-        retries=text.retries,
-        retry_delay_seconds=text.retry_delay_seconds,
-        pool=text.pool,
-        executor_config=text.executor_config,
-    )
 
 
 class JobText(Written):
