@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fate_federated.catalog.spec import ComponentParams, ComponentSpec
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.dsl.render import render
 from fate_federated.errors import DslError, DslProblem
 from fate_federated.party import Role
 
@@ -89,6 +90,12 @@ def parse(dsl: Job, conf: Job) -> Pipeline:
     """Compile with the components of these tests."""
     texts = json.dumps(dsl, indent=1), json.dumps(conf, indent=1)
     return parse_job(*texts, dsl_file="job_dsl.json", conf_file="job_conf.json", catalog=SPECS.get)
+
+
+def rendered(pipeline: Pipeline) -> tuple[Job, Job]:
+    """A pipeline as dsl and conf of version 2."""
+    job = render(pipeline)
+    return job.dsl, job.conf
 
 
 def problems(dsl: Job, conf: Job) -> dict[str, DslProblem]:

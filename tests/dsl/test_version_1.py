@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dsl_jobs import Job, parse, problems
+from dsl_jobs import Job, parse, problems, rendered
 
 from fate_federated.dsl.pipeline import Edge, EdgeKind
 from fate_federated.party import Party
@@ -118,15 +118,28 @@ def test_a_leaf_that_is_no_list_is_an_error(dsl1: Job, conf1: Job) -> None:
 
 
 @pytest.mark.parametrize("tables", [None, [{"namespace": "ns", "name": "only"}]])
-def test_a_party_without_a_table_is_an_error(dsl1: Job, conf1: Job, tables: object) -> None:
+def test_a_party_without_a_table_gets_no_data_and_a_warning(dsl1: Job, conf1: Job, tables: object) -> None:
     if tables is None:
         del conf1["role_parameters"]["host"]["args"]["data"]["train_data"]
         parties = ["host-10000", "host-10001"]
     else:
         conf1["role_parameters"]["host"]["args"]["data"]["train_data"] = tables
         parties = ["host-10001"]
-    text = "".join(problem.message for problem in problems_anywhere(dsl1, conf1))
+    pipeline = parse(dsl1, conf1)
+    text = "".join(map(str, pipeline.warnings))
     assert all(f"dataio_0 reads args.train_data, and {party} has no table" in text for party in parties)
+    left = {str(party) for party in pipeline.node("reader_train_data").participants}
+    assert left == {"guest-9999", "host-10000", "host-10001"} - set(parties)
+    assert parse(*rendered(pipeline)) == pipeline
+
+
+def test_a_key_for_which_no_party_has_a_table_leaves_the_input_out(dsl1: Job, conf1: Job) -> None:
+    for role in ("guest", "host"):
+        del conf1["role_parameters"][role]["args"]["data"]["eval_data"]
+    pipeline = parse(dsl1, conf1)
+    assert "reader_eval_data" not in [node.name for node in pipeline.nodes]
+    assert pipeline.node("dataio_1").upstream == ("dataio_0",)
+    assert any("no party has a table of that name" in warning.message for warning in pipeline.warnings)
 
 
 def test_a_table_without_a_name_is_reported_at_its_entry(dsl1: Job, conf1: Job) -> None:

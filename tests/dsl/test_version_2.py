@@ -8,7 +8,7 @@ import pytest
 from dsl_jobs import Job, parse, problems
 
 from fate_federated.dsl.airflow_block import AirflowOptions
-from fate_federated.dsl.pipeline import Edge, EdgeKind
+from fate_federated.dsl.pipeline import Edge, EdgeKind, JobParameters
 from fate_federated.party import Party
 
 GUEST, HOST, BANK, ARBITER = map(Party.parse, ("guest-9999", "host-10000", "host-bank", "arbiter-10000"))
@@ -73,7 +73,7 @@ def test_what_fate_accepts_and_means_nothing_here_is_accepted(dsl: Job, conf: Jo
     conf["job_parameters"] = {"common": {"task_cores": 4, "auto_retries": 1}}
     pipeline = parse(dsl, conf)
     assert pipeline.warnings == ()
-    assert pipeline.job_parameters == {"task_cores": 4, "auto_retries": 1}
+    assert pipeline.job_parameters == JobParameters(auto_retries=1, settings={"task_cores": 4, "auto_retries": 1})
     assert not pipeline.node("hetero_lr_0").need_deploy
     assert not pipeline.node("evaluation_0").need_deploy
     assert pipeline.node("reader_0").need_deploy
@@ -130,7 +130,7 @@ def test_the_airflow_block_is_read(dsl: Job, conf: Job) -> None:
 
 def test_what_has_no_effect_is_a_warning(dsl: Job, conf: Job) -> None:
     conf["extra"] = {}
-    conf["job_parameters"] = {"role": {"host": {"0": {"task_cores": 1}}}}
+    conf["job_parameters"] = {"task_cores": 1}
     parameters = conf["component_parameters"]
     parameters["common"]["hetero_lr_9"] = {}
     parameters["role"]["task-cores"] = {}
@@ -139,7 +139,7 @@ def test_what_has_no_effect_is_a_warning(dsl: Job, conf: Job) -> None:
     warned = {problem.pointer: str(problem) for problem in parse(dsl, conf).warnings}
     assert set(warned) == {
         "/extra",
-        "/job_parameters/role",
+        "/job_parameters/task_cores",
         "/component_parameters/common/hetero_lr_9",
         "/component_parameters/role/task-cores",
         "/component_parameters/role/host/7",
@@ -199,8 +199,8 @@ MISTAKES = [
      'hetero_lr_0 makes no data named "dta"', "Did you mean 'data'?"),
     ("dsl", f"{LR}/input/data/train_data/0", "evaluation_0.data", f"dsl /{LR}/input/data/train_data/0",
      'evaluation_0 makes no data named "data"', "Evaluation makes none."),
-    ("dsl", f"{LR}/input/model", ["pipeline.hetero_lr_0.model"], f"dsl /{LR}/input/model/0",
-     "a model of an earlier job", "Train it in this job."),
+    ("dsl", f"{LR}/input/model", ["pipeline.hetero_lr_0"], f"dsl /{LR}/input/model/0",
+     "names no model of an earlier job", "Write pipeline.<component>.<model>."),
     ("dsl", f"{LR}/input/data/train_data/0", "args.train_data", f"dsl /{LR}/input/data/train_data/0",
      "a table of a version 1 conf", "Reader"),
     ("dsl", f"{LR}/output/data", ["data", "data"], f"dsl /{LR}/output/data/1",
@@ -221,8 +221,8 @@ MISTAKES = [
     ("conf", "role/local", [], "conf /role/local", "no party is named for the role local", "template"),
     ("conf", "role/arbiter", 3, "conf /role/arbiter", "the parties of arbiter are not a list", '"arbiter": [9999]'),
     ("conf", "job_parameters", 1, "conf /job_parameters", "is 1: input should be a valid dictionary", ""),
-    ("conf", "job_parameters/common", {"job_type": "predict"}, "conf /job_parameters/common/job_type",
-     "a job that predicts", ""),
+    ("conf", "job_parameters/common", {"job_type": "deploy"}, "conf /job_parameters/common/job_type",
+     "input should be 'train' or 'predict'", ""),
     ("conf", "job_parameters/common", {"timeout": 0}, "conf /job_parameters/common/timeout",
      "timeout is 0: input should be greater than 0", ""),
     ("conf", "airflow", {"retry": 1}, "conf /airflow/retry", "retry is not a known key", "Did you mean 'retries'?"),

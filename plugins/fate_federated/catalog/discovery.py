@@ -24,8 +24,13 @@ def _points() -> dict[str, EntryPoint]:
 
 
 def component_names() -> frozenset[str]:
-    """The modules that a dsl may name, without importing any."""
+    """The modules that installed packages provide, without importing any."""
     return frozenset(_points())
+
+
+def module_names() -> frozenset[str]:
+    """All that a dsl may name: installed components and FATE's modules."""
+    return component_names() | MODULES.keys()
 
 
 @cache

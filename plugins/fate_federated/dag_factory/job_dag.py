@@ -88,7 +88,7 @@ def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_
     start = StartJobOperator(task_id=START_TASK, job_name=name, party=party, dsl_text=dsl_text, conf_text=conf_text)
     # The run's state is that of its end, which fails if anything before it did.
     finish = FinishJobOperator(task_id=FINISH_TASK, party=party).as_teardown(setups=start, on_failure_fail_dagrun=True)
-    timeout = pipeline.job_parameters.get("timeout")
+    timeout = pipeline.job_parameters.timeout
     limit = None if timeout is None else timedelta(seconds=timeout)
     tasks: dict[str, FederatedTaskOperator] = {}
     for node in pipeline.nodes:

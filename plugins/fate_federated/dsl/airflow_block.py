@@ -51,3 +51,17 @@ def read_airflow(conf: Document, findings: Findings) -> AirflowOptions:
         pool=text.pool,
         executor_config=text.executor_config,
     )
+
+
+def airflow_block_text(options: AirflowOptions) -> dict[str, Any]:
+    """The block that reads as these options; empty where there is nothing to say."""
+    block = {
+        "schedule": options.schedule,
+        "tags": list(options.tags),
+        "params": dict(options.params),
+        "retries": options.retries,
+        "retry_delay_seconds": options.retry_delay_seconds,
+        "pool": options.pool,
+        "executor_config": dict(options.executor_config),
+    }
+    return {key: value for key, value in block.items() if value not in (None, [], {})}

@@ -47,6 +47,25 @@ class ComponentText(Written):
     code_path: Any = Field(None, alias="CodePath")
 
 
+def write_component(text: ComponentText) -> dict[str, Any]:
+    """A component as it stands in a dsl."""
+    inputs = {
+        "data": dict(text.input.data),
+        "model": text.input.model,
+        "isometric_model": text.input.isometric_model,
+        "cache": text.input.cache,
+    }
+    outputs = {"data": text.output.data, "model": text.output.model, "cache": text.output.cache}
+    written: dict[str, Any] = {"module": text.module}
+    for key, named in (("input", inputs), ("output", outputs)):
+        said = {kind: names for kind, names in named.items() if names}
+        if said:
+            written[key] = said
+    if text.need_deploy is not None:
+        written["need_deploy"] = text.need_deploy
+    return written
+
+
 def read_components(dsl: Document, findings: Findings) -> dict[str, ComponentText]:
     """The well-formed components by name, in the dsl's order; what is wrong with the others is noted."""
     if not isinstance(dsl.value, dict):

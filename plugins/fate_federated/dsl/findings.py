@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,8 +12,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from fate_federated.catalog.spec import UNAVAILABLE
 from fate_federated.dsl.document import Document, Path, shorten
-from fate_federated.errors import DslProblem, suggest
+from fate_federated.errors import DslProblem, ProblemKind, suggest
 
 
 class Written(BaseModel):
@@ -36,19 +38,21 @@ class Findings:
         self.errors: list[DslProblem] = []
         self.warnings: list[DslProblem] = []
 
-    def error(self, document: Document, path: Path, message: str, remedy: Remedy = "") -> None:
-        _note(self.errors, document, path, message, remedy)
+    def error(
+        self, document: Document, path: Path, message: str, remedy: Remedy = "", kind: ProblemKind = ProblemKind.INVALID
+    ) -> None:
+        _note(self.errors, document, path, message, remedy, kind)
 
     def warn(self, document: Document, path: Path, message: str, remedy: Remedy = "") -> None:
-        _note(self.warnings, document, path, message, remedy)
+        _note(self.warnings, document, path, message, remedy, ProblemKind.INVALID)
 
     def check(self, model: type[M], document: Document, path: Path, value: object) -> M | None:
         """The value as a model, or None after noting what is wrong with it."""
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            for where, message, remedy in islice(explain(error, model, value), MAX_FINDINGS):
-                self.error(document, path + where, message, remedy)
+            for found in islice(explain(error, model, value), MAX_FINDINGS):
+                self.error(document, path + found.where, found.message, found.remedy, found.kind)
             return None
 
     def ignore_unknown(self, document: Document, path: Path, value: object, known: tuple[str, ...]) -> None:
@@ -61,30 +65,50 @@ class Findings:
                     )
 
 
-def _note(problems: list[DslProblem], document: Document, path: Path, message: str, remedy: Remedy) -> None:
+def _note(
+    problems: list[DslProblem], document: Document, path: Path, message: str, remedy: Remedy, kind: ProblemKind
+) -> None:
     if len(problems) < MAX_FINDINGS:
         problem = document.problem(path, message, remedy if isinstance(remedy, str) else remedy())
+        problem = replace(problem, kind=kind)
         if problem not in problems:
             problems.append(problem)
 
 
-def explain(error: ValidationError, model: type[BaseModel], value: object) -> Iterator[tuple[Path, str, str]]:
-    """What pydantic found, each as (where, what, remedy); what it says of one place is said once."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What pydantic found at one place of a value."""
+
+    where: Path
+    message: str
+    remedy: str = ""
+    kind: ProblemKind = ProblemKind.INVALID
+    missing: bool = False
+
+
+def explain(error: ValidationError, model: type[BaseModel], value: object) -> Iterator[Explained]:
+    """What pydantic found, in plain words; what it says of one place is said once."""
     by_place: dict[Path, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False, include_context=False):
         by_place.setdefault(place_of(detail, value), []).append(detail)
     for where, details in by_place.items():
-        name = ".".join(map(str, where))
-        first = details[0]
-        if first["type"] == "extra_forbidden":
-            yield where, f"{name} is not a known key", suggest(str(where[-1]), _keys(model, where[:-1]))
-        elif first["type"] == "missing":
-            yield where, f"{name} is missing", ""
-        else:
-            said = " or ".join(dict.fromkeys(_plain(detail["msg"]) for detail in details))
-            found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
-            what = " ".join(part for part in (name, found) if part)
-            yield where, f"{what}: {said}" if what else said, ""
+        yield _explained(where, details, model)
+
+
+def _explained(where: Path, details: list[ErrorDetails], model: type[BaseModel]) -> Explained:
+    name = ".".join(map(str, where))
+    first = details[0]
+    not_there = [detail["msg"] for detail in details if detail["type"] == UNAVAILABLE]
+    if not_there:
+        return Explained(where, f"{name}: {not_there[0]}" if name else not_there[0], kind=ProblemKind.NOT_INSTALLED)
+    if first["type"] == "extra_forbidden":
+        return Explained(where, f"{name} is not a known key", suggest(str(where[-1]), _keys(model, where[:-1])))
+    if first["type"] == "missing":
+        return Explained(where, f"{name} is missing", missing=True)
+    said = " or ".join(dict.fromkeys(_plain(detail["msg"]) for detail in details))
+    found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
+    what = " ".join(part for part in (name, found) if part)
+    return Explained(where, f"{what}: {said}" if what else said)
 
 
 def place_of(detail: ErrorDetails, value: object) -> Path:

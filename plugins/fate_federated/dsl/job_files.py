@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from fate_federated.catalog.discovery import find_component
+from fate_federated.catalog.discovery import find_module
 from fate_federated.dsl.document import MAX_TEXT_BYTES, Document, decode_utf8, read_json
 from fate_federated.dsl.nodes import Catalog
 from fate_federated.dsl.parse import parse_documents
@@ -61,13 +61,13 @@ class JobTexts:
     def conf_text(self) -> str:
         return self.conf.source
 
-    def compile(self, catalog: Catalog = find_component) -> Pipeline:
-        """The job in canonical form.
+    def compile(self, catalog: Catalog = find_module, trained: Pipeline | None = None) -> Pipeline:
+        """The job in canonical form; see :func:`~fate_federated.dsl.parse.parse_documents`.
 
         Raises:
             DslError: with everything that is wrong.
         """
-        return parse_documents(self.dsl, self.conf, catalog=catalog)
+        return parse_documents(self.dsl, self.conf, catalog=catalog, trained=trained)
 
 
 def job_digest(dsl_text: str, conf_text: str) -> str:
@@ -122,12 +122,12 @@ def load_job(dsl: Path, conf: Path | None = None, *, dsl_file: str = "", conf_fi
         DslError: a file cannot be read, or is not JSON.
     """
     if conf is None or conf == dsl:
-        return _split(_read(dsl, dsl_file or str(dsl)))
+        return _split(read_document(dsl, dsl_file or str(dsl)))
     documents: list[Document] = []
     problems: list[DslProblem] = []
     for path, name in ((dsl, dsl_file), (conf, conf_file)):
         try:
-            documents.append(_read(path, name or str(path)))
+            documents.append(read_document(path, name or str(path)))
         except DslError as error:
             problems += error.problems
     if problems:
@@ -135,7 +135,15 @@ def load_job(dsl: Path, conf: Path | None = None, *, dsl_file: str = "", conf_fi
     return JobTexts(*documents)
 
 
-def _read(path: Path, file: str) -> Document:
+def read_document(path: Path, file: str) -> Document:
+    """Read one file.
+
+    Args:
+        file: what messages call it.
+
+    Raises:
+        DslError: it cannot be read, or is not JSON.
+    """
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise DslError([DslProblem("", f"the file has more than {MAX_TEXT_BYTES >> 20} MiB", "", file, 1)])

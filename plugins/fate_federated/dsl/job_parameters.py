@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from fate_federated.dsl.document import Document, Path, shorten
+from fate_federated.dsl.document import Document, Path
 from fate_federated.dsl.findings import Findings, Written
+from fate_federated.dsl.pipeline import JobParameters, Mode
+from fate_federated.party import Party
+
+_MAX_SECONDS = 10 * 366 * 86400
+
+
+def _number(value: Any) -> Any:
+    """FATE takes numbers that are written as text."""
+    for kind in (int, float) if isinstance(value, str) else ():
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def _empty_is_none(value: Any) -> Any:
+    """Examples and templates leave a model open with an empty text."""
+    return None if value == "" else str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Number = BeforeValidator(_number)
+Model = Annotated[str | None, BeforeValidator(_empty_is_none)]
 
 
 class JobText(Written):
@@ -16,19 +39,44 @@ class JobText(Written):
 
     model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
-    job_type: str = "train"
-    timeout: float | None = Field(None, gt=0, le=10 * 366 * 86400)
+    job_type: Literal["train", "predict"] = "train"
+    timeout: Annotated[float | None, Number] = Field(None, gt=0, le=_MAX_SECONDS)
+    task_parallelism: Annotated[int | None, Number] = Field(None, ge=1, le=1000)
+    auto_retries: Annotated[int | None, Number] = Field(None, ge=0, le=1000)
+    auto_retry_delay: Annotated[float | None, Number] = Field(None, ge=0, le=_MAX_SECONDS)
+    model_id: Model = None
+    model_version: Model = None
 
 
-def check_job_parameters(conf: Document, path: Path, value: object, findings: Findings) -> Mapping[str, Any]:
-    """The job parameters at a place of a conf, as they stand there."""
+def read_job_parameters(
+    conf: Document,
+    path: Path,
+    value: object,
+    findings: Findings,
+    *,
+    predicts: bool = False,
+    by_party: Mapping[Party, Mapping[str, Any]] | None = None,
+) -> tuple[Mode, JobParameters]:
+    """The job parameters at a place of a conf.
+
+    Args:
+        predicts: the dsl applies models of an earlier job, whatever ``job_type`` says.
+        by_party: those of single parties, which stand elsewhere.
+    """
     text = findings.check(JobText, conf, path, value)
     if text is None or not isinstance(value, dict):
-        return {}
-    if text.job_type == "predict":
-        message = "a job that predicts with an earlier job's model cannot be run yet"
-        findings.error(conf, (*path, "job_type"), message, "Train jobs can.")
-    elif text.job_type != "train":
-        message = f"{shorten(text.job_type)} is not a kind of job"
-        findings.error(conf, (*path, "job_type"), message, "Known: train, predict.")
-    return value
+        return Mode.PREDICT if predicts else Mode.TRAIN, JobParameters()
+    mode = Mode.PREDICT if predicts else Mode(text.job_type)
+    if predicts and text.job_type == "train":
+        message = "the dsl applies models of an earlier job: this job predicts"
+        findings.warn(conf, (*path, "job_type"), message, 'Write "job_type": "predict".')
+    if mode is Mode.PREDICT and text.model_version is None:
+        message = "model_version is left open: the job predicts with the model that a run names"
+        remedy = (
+            "Write the id of the job that trained the model, or trigger the DAG with --conf "
+            '\'{"model_version": "<job id>"}\'.'
+        )
+        findings.warn(conf, (*path, "model_version"), message, remedy)
+    known = text.model_dump(exclude={"job_type"} | set(text.model_extra or ()))
+    settings = {key: written for key, written in value.items() if key != "job_type"}
+    return mode, JobParameters(**known, settings=settings, by_party=by_party or {})

@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-from fate_federated.catalog.discovery import component_names
-from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.catalog.discovery import module_names
+from fate_federated.catalog.spec import ComponentSpec, ModuleSpec
 from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import Document, Path, members, pointer, shorten
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.parameters import Layers, check_parameters
-from fate_federated.dsl.pipeline import Edge, EdgeKind, Node
-from fate_federated.errors import ConfigError, suggest
+from fate_federated.dsl.pipeline import Edge, EdgeKind, Mode, Node, Pipeline
+from fate_federated.dsl.predict import DEFAULT_MODEL, TRAINED
+from fate_federated.errors import ConfigError, ProblemKind, suggest
 from fate_federated.party import Party
 
-Catalog = Callable[[str], ComponentSpec | None]
-"""Finds the spec of a module; None when no installed package provides it."""
+Catalog = Callable[[str], ModuleSpec | None]
+"""Finds the spec of a module; None when neither an installed package nor FATE has it."""
 
 
 class Conf(Protocol):
@@ -26,6 +27,9 @@ class Conf(Protocol):
 
     @property
     def version(self) -> int: ...
+
+    @property
+    def mode(self) -> Mode: ...
 
     def lay(self, layers: Layers, component: str, party: Party) -> None:
         """Lay the parameters of a component at a party."""
@@ -48,7 +52,9 @@ class NodeBuilder:
         parties: tuple[Party, ...],
         catalog: Catalog,
         findings: Findings,
+        trained: Pipeline | None = None,
     ) -> None:
+        self._trained = trained
         self._dsl = dsl
         self._conf = conf
         self._settings = settings
@@ -62,7 +68,7 @@ class NodeBuilder:
         nodes = {name: self._node(name, text) for name, text in self._components.items()}
         return tuple(nodes[name] for name in self._in_order(nodes))
 
-    def _find(self, name: str, module: str, catalog: Catalog) -> ComponentSpec | None:
+    def _find(self, name: str, module: str, catalog: Catalog) -> ModuleSpec | None:
         path = ("components", name, "module")
         try:
             spec = catalog(module)
@@ -71,7 +77,11 @@ class NodeBuilder:
             return None
         if spec is None:
             message = f"no component is named {shorten(module)}"
-            self._findings.error(self._dsl, path, message, partial(suggest, module, component_names()))
+            self._findings.error(self._dsl, path, message, partial(suggest, module, module_names()))
+        elif not isinstance(spec, ComponentSpec):
+            message = f"{module} is a module of FATE's, and no component installed here provides it"
+            remedy = "Install a package that does; docs/new-component.md says how one is written."
+            self._findings.error(self._dsl, path, message, remedy, ProblemKind.NOT_INSTALLED)
         return spec
 
     def _node(self, name: str, text: ComponentText) -> Node:
@@ -86,7 +96,13 @@ class NodeBuilder:
             self._check_roles(name, spec, participants)
             layers = self._layers(name, spec, participants)
             parameters = check_parameters(
-                name, spec, layers, self._conf, self._findings, ignore_unknown=self._settings.version == 1
+                name,
+                spec,
+                layers,
+                self._conf,
+                self._findings,
+                ignore_unknown=self._settings.version == 1,
+                complete=self._settings.mode is Mode.TRAIN or self._trained is not None,
             )
             written = {
                 party: {str(key): pointer(layer.origin((key,))) for key in layer.values}
@@ -98,13 +114,14 @@ class NodeBuilder:
             inputs=self._edges(name, text),
             data_outputs=self._outputs(name, EdgeKind.DATA) or (),
             model_outputs=self._outputs(name, EdgeKind.MODEL) or (),
+            cache_outputs=self._outputs(name, EdgeKind.CACHE) or (),
             parameters=parameters,
             participants=participants,
             need_deploy=(spec is None or spec.deploy) if text.need_deploy is None else text.need_deploy,
             written=written,
         )
 
-    def _check_roles(self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]) -> None:
+    def _check_roles(self, name: str, spec: ModuleSpec, participants: tuple[Party, ...]) -> None:
         present = set(members(self._conf.value.get("role")))
         missing = sorted(spec.needs - present)
         if missing:
@@ -114,12 +131,18 @@ class NodeBuilder:
             message = f"no party takes part in {name}: {spec.module} is for {', '.join(sorted(spec.roles))}"
             self._findings.error(self._conf, ("role",), message, f'Add "{min(spec.roles)}": [<party id>].')
 
-    def _layers(self, name: str, spec: ComponentSpec, participants: tuple[Party, ...]) -> Mapping[Party, Layers]:
-        base = spec.legacy_defaults if self._settings.version == 1 else None
-        layers = {party: Layers(base) for party in participants}
+    def _layers(self, name: str, spec: ModuleSpec, participants: tuple[Party, ...]) -> Mapping[Party, Layers]:
+        layers = {party: Layers(self._base(name, spec, party)) for party in participants}
         for party, layer in layers.items():
             self._settings.lay(layer, name, party)
         return layers
+
+    def _base(self, name: str, spec: ModuleSpec, party: Party) -> Mapping[str, object] | None:
+        """What holds where the conf says nothing: what the component was trained with, or defaults of FATE's."""
+        for node in self._trained.nodes if self._trained else ():
+            if node.name == name and node.module == spec.module and party in node.parameters:
+                return node.parameters[party]
+        return spec.legacy_defaults if self._settings.version == 1 else None
 
     def _outputs(self, name: str, kind: EdgeKind) -> tuple[str, ...] | None:
         """The names of a component's outputs of a kind, no more than it makes; None when its module is unknown."""
@@ -129,9 +152,9 @@ class NodeBuilder:
         if kind is EdgeKind.DATA:
             written, made, default = text.output.data, spec.data_outputs, "component"
         elif kind is EdgeKind.CACHE:
-            return ()
+            return tuple((text.output.cache or ())[: spec.cache_outputs])
         else:
-            written, made, default = text.output.model, spec.model_outputs, "default"
+            written, made, default = text.output.model, spec.model_outputs, DEFAULT_MODEL
         if written is None:
             written = [default] if self._settings.version == 1 else []
         return tuple(written[:made])
@@ -157,9 +180,8 @@ class NodeBuilder:
         if not dot or not component or not output:
             message = f"{shorten(source)} names no output of a component"
             self._findings.error(self._dsl, path, message, "Write <component>.<output>.")
-        elif component == "pipeline" and component not in self._components:
-            message = f"{shorten(source)} is {what} of an earlier job, which cannot be used yet"
-            self._findings.error(self._dsl, path, message, "Train it in this job.")
+        elif component == TRAINED and component not in self._components:
+            return self._trained_edge(kind, port, output, path)
         elif component == "args" and component not in self._components:
             message = f"{shorten(source)} is a table of a version 1 conf"
             self._findings.error(self._dsl, path, message, "Read it with a component of module Reader.")
@@ -175,6 +197,31 @@ class NodeBuilder:
             elif component in self._components:
                 return Edge(kind, port, component, output)
         return None
+
+    def _trained_edge(self, kind: EdgeKind, port: str, source: str, path: Path) -> Edge | None:
+        """The edge of a model that an earlier job trained, which the dsl writes ``pipeline.<component>.<alias>``."""
+        component, dot, alias = source.partition(".")
+        shown = shorten(f"{TRAINED}.{source}")
+        if kind not in (EdgeKind.MODEL, EdgeKind.ISOMETRIC_MODEL):
+            message = f"{shown}: of an earlier job only models can be used"
+            self._findings.error(self._dsl, path, message, "Read the data with a component of module Reader.")
+        elif not dot or not component or not alias:
+            message = f"{shown} names no model of an earlier job"
+            self._findings.error(self._dsl, path, message, f"Write {TRAINED}.<component>.<model>.")
+        elif self._settings.mode is not Mode.PREDICT:
+            message = f"{shown} is a model of an earlier job, and this job does not predict"
+            self._findings.error(self._dsl, path, message, 'Add "job_type": "predict" to the job parameters.')
+        elif self._trained is not None and not self._was_trained(component, alias):
+            message = f"the job that trained has no model {shorten(f'{component}.{alias}')}"
+            known = [f"{node.name}.{name}" for node in self._trained.nodes for name in node.model_outputs]
+            self._findings.error(self._dsl, path, message, partial(suggest, f"{component}.{alias}", known))
+        else:
+            return Edge(kind, port, component, alias, trained=True)
+        return None
+
+    def _was_trained(self, component: str, alias: str) -> bool:
+        nodes = self._trained.nodes if self._trained else ()
+        return any(node.name == component and alias in node.model_outputs for node in nodes)
 
     def _in_order(self, nodes: Mapping[str, Node]) -> list[str]:
         position = {name: index for index, name in enumerate(nodes)}

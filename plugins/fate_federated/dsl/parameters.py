@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
-from fate_federated.catalog.spec import ComponentSpec
+from fate_federated.catalog.spec import ModuleSpec
 from fate_federated.dsl.document import Document, Path
-from fate_federated.dsl.findings import MAX_FINDINGS, Findings, explain, place_of
+from fate_federated.dsl.findings import MAX_FINDINGS, Explained, Findings, explain, place_of
 from fate_federated.party import Party
 
 
@@ -62,38 +63,47 @@ class Layers:
 
 def check_parameters(
     name: str,
-    spec: ComponentSpec,
+    spec: ModuleSpec,
     layers: Mapping[Party, Layers],
     conf: Document,
     findings: Findings,
     *,
     ignore_unknown: bool,
+    complete: bool = True,
 ) -> dict[Party, Mapping[str, Any]]:
     """Check a component's parameters at each party against its schema.
 
     Args:
         layers: by participating party.
         ignore_unknown: drop unknown parameters with a warning, as FATE up to 1.4 did.
+        complete: nothing else will be laid over or under these; else what is missing gives only a warning.
 
     Returns:
         the parameters as the user gave them; wrong ones are noted in ``findings``.
     """
-    said: dict[tuple[Path, str, str, bool], list[Party]] = {}
+    said: dict[tuple[Path, Explained, bool], list[Party]] = {}
     for party, layer in layers.items():
-        for where, message, remedy, ignored in _problems(spec, layer, ignore_unknown=ignore_unknown):
-            said.setdefault((layer.origin(where), message, remedy, ignored), []).append(party)
-    for (path, message, remedy, ignored), parties in said.items():
-        at = "" if len(parties) == len(layers) else f" at {', '.join(map(str, parties))}"
-        note = findings.warn if ignored else findings.error
-        note(conf, path, f"{name}{at}: {message}{' and is ignored' if ignored else ''}", remedy)
+        for found, ignored in _problems(spec, layer, ignore_unknown=ignore_unknown):
+            at = layer.origin(found.where)
+            said.setdefault((at, replace(found, where=()), ignored), []).append(party)
+    for (path, found, ignored), parties in said.items():
+        at_parties = "" if len(parties) == len(layers) else f" at {', '.join(map(str, parties))}"
+        message = f"{name}{at_parties}: {found.message}"
+        if ignored:
+            findings.warn(conf, path, f"{message} and is ignored", found.remedy)
+        elif found.missing and not complete:
+            findings.warn(conf, path, f"{message} here: it has to come from the job that trained", found.remedy)
+        else:
+            findings.error(conf, path, message, found.remedy, found.kind)
     return {party: layer.values for party, layer in layers.items()}
 
 
-def _problems(spec: ComponentSpec, layer: Layers, *, ignore_unknown: bool) -> list[tuple[Path, str, str, bool]]:
+def _problems(spec: ModuleSpec, layer: Layers, *, ignore_unknown: bool) -> list[tuple[Explained, bool]]:
+    """What is wrong with one party's parameters, and whether it is ignored."""
     try:
         spec.params.model_validate(layer.values)
     except ValidationError as error:
-        found = list(islice(explain(error, spec.params, layer.values), MAX_FINDINGS))
+        problems = list(islice(explain(error, spec.params, layer.values), MAX_FINDINGS))
         unknown: set[Path] = set()
         if ignore_unknown:
             details = error.errors(include_url=False, include_context=False, include_input=False)
@@ -101,5 +111,5 @@ def _problems(spec: ComponentSpec, layer: Layers, *, ignore_unknown: bool) -> li
             unknown.update(place_of(detail, layer.values) for detail in extra)
             for where in unknown:
                 layer.drop(where)
-        return [(where, message, remedy, where in unknown) for where, message, remedy in found]
+        return [(found, found.where in unknown) for found in problems]
     return []

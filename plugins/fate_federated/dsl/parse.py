@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from fate_federated.catalog.discovery import find_component
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fate_federated.catalog.discovery import find_module
 from fate_federated.dsl.airflow_block import read_airflow
-from fate_federated.dsl.components import read_components
-from fate_federated.dsl.document import Document, read_json, shorten
+from fate_federated.dsl.components import ComponentText, read_components, write_component
+from fate_federated.dsl.document import Document, members, read_json, shorten
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.nodes import Catalog, NodeBuilder
 from fate_federated.dsl.parties import read_initiator, read_parties
-from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.dsl.pipeline import Mode, Pipeline
+from fate_federated.dsl.predict import deployed_components, derive_components, is_prediction
 from fate_federated.dsl.v1 import ConfV1
 from fate_federated.dsl.v2 import ConfV2
-from fate_federated.errors import DslError, DslProblem
+from fate_federated.errors import DslError, DslProblem, ProblemKind
+from fate_federated.party import Party
 
 
 def parse_job(
@@ -21,7 +26,7 @@ def parse_job(
     *,
     dsl_file: str = "",
     conf_file: str = "",
-    catalog: Catalog = find_component,
+    catalog: Catalog = find_module,
 ) -> Pipeline:
     """Compile a job.
 
@@ -45,8 +50,14 @@ def parse_job(
     return parse_documents(*documents, catalog=catalog)
 
 
-def parse_documents(dsl: Document, conf: Document, *, catalog: Catalog = find_component) -> Pipeline:
+def parse_documents(
+    dsl: Document, conf: Document, *, catalog: Catalog = find_module, trained: Pipeline | None = None
+) -> Pipeline:
     """Compile a job whose JSON has been read.
+
+    Args:
+        trained: the job whose models this one predicts with, where that is known: what the conf does not say of a
+            component holds as it did there.
 
     Raises:
         DslError: with everything that is wrong.
@@ -57,19 +68,17 @@ def parse_documents(dsl: Document, conf: Document, *, catalog: Catalog = find_co
         findings.error(conf, (), "a conf is an object", 'Write {"dsl_version": 2, "initiator": …, "role": …}.')
         raise DslError(findings.errors)
     version = _version(conf, findings)
-    errors_before = len(findings.errors)
-    parties = read_parties(conf, findings)
-    all_known = len(findings.errors) == errors_before
-    initiator = read_initiator(conf, parties if all_known else None, findings)
+    parties, initiator = _takers(conf, findings, trained)
     options = read_airflow(conf, findings)
+    settings: ConfV1 | ConfV2
     if version == 1:
-        first = ConfV1(conf, parties, components, findings)
-        settings: ConfV1 | ConfV2 = first
-        nodes = NodeBuilder(dsl, conf, first, first.components, parties, catalog, findings).build()
+        settings = first = ConfV1(conf, parties, _to_run(components, conf, catalog), findings)
+        builder = NodeBuilder(dsl, conf, first, first.components, parties, catalog, findings, trained)
+        nodes = builder.build()
         first.check_sources(nodes)
     else:
         settings = ConfV2(conf, parties, components, findings)
-        nodes = NodeBuilder(dsl, conf, settings, components, parties, catalog, findings).build()
+        nodes = NodeBuilder(dsl, conf, settings, components, parties, catalog, findings, trained).build()
     if findings.errors or initiator is None:
         raise DslError(_in_reading_order(findings.errors, dsl))
     return Pipeline(
@@ -77,10 +86,80 @@ def parse_documents(dsl: Document, conf: Document, *, catalog: Catalog = find_co
         initiator=initiator,
         parties=parties,
         nodes=nodes,
+        mode=settings.mode,
         job_parameters=settings.job_parameters,
         airflow=options,
         warnings=tuple(_in_reading_order(findings.warnings, dsl)),
     )
+
+
+def check_conf(conf: Document) -> None:
+    """Check a conf that has no dsl beside it: one of a job that predicts, which takes the dsl from its training.
+
+    Raises:
+        DslError: with everything that is wrong; also for any other conf, which is of no use without a dsl.
+    """
+    findings = Findings()
+    if not isinstance(conf.value, dict):
+        raise DslError([conf.problem((), "a conf is an object", 'Write {"dsl_version": 2, "initiator": …}.')])
+    version = _version(conf, findings)
+    parties, _ = _takers(conf, findings, None)
+    read_airflow(conf, findings)
+    settings = (ConfV1 if version == 1 else ConfV2)(conf, parties, {}, findings)
+    if settings.mode is not Mode.PREDICT:
+        findings.error(conf, (), "there is no dsl beside this conf", "Put <name>_dsl.json beside <name>_conf.json.")
+    if findings.errors:
+        raise DslError(findings.errors)
+
+
+def _takers(conf: Document, findings: Findings, trained: Pipeline | None) -> tuple[tuple[Party, ...], Party | None]:
+    """The parties and the initiator."""
+    errors_before = len(findings.errors)
+    parties = read_parties(conf, findings)
+    all_known = len(findings.errors) == errors_before
+    for party in parties if trained else ():
+        if trained and party not in trained.parties:
+            index = [other for other in parties if other.role is party.role].index(party)
+            message = f"{party} took no part in the training, so it has no part of the model"
+            remedy = f"Those who did: {', '.join(map(str, trained.parties))}."
+            findings.error(conf, ("role", str(party.role), index), message, remedy)
+    return parties, read_initiator(conf, parties if all_known else None, findings)
+
+
+def predict_dsl(
+    dsl: Document, conf: Document, *, deployed: Sequence[str] | None = None, catalog: Catalog = find_module
+) -> dict[str, Any]:
+    """The dsl of a job that predicts with what this one trains, in the same dialect.
+
+    Args:
+        deployed: names of the components to keep; None for those that FATE keeps.
+
+    Raises:
+        DslError: with everything that is wrong; what only lacks an installed component is no hindrance.
+    """
+    findings = Findings()
+    components = read_components(dsl, findings)
+    try:
+        parse_documents(dsl, conf, catalog=catalog)
+    except DslError as error:
+        mistakes = [problem for problem in error.problems if problem.kind is ProblemKind.INVALID]
+        if mistakes:
+            raise DslError(mistakes) from None
+    if is_prediction(components):
+        raise DslError([dsl.problem((), "it applies models of an earlier job already", "Derive from the training's.")])
+    version = _version(conf, findings)
+    if deployed is None:
+        deployed = deployed_components(components, catalog, version)
+    derived = derive_components(components, catalog, version, deployed)
+    return {"components": {name: write_component(text) for name, text in derived.items()}}
+
+
+def _to_run(components: Mapping[str, ComponentText], conf: Document, catalog: Catalog) -> Mapping[str, ComponentText]:
+    """Those of a version 1 job: where it predicts and has the dsl of the training beside it, those derived from it."""
+    job = members(conf.value.get("job_parameters"))
+    if job.get("job_type") != Mode.PREDICT or is_prediction(components):
+        return components
+    return derive_components(components, catalog, 1, deployed_components(components, catalog, 1))
 
 
 def _in_reading_order(problems: list[DslProblem], dsl: Document) -> list[DslProblem]:

@@ -30,12 +30,15 @@ class Edge:
         port: the input's key: data, train_data, validate_data, test_data, eval_data; else the kind's own name.
         source: the node that makes it.
         output: the name that the source gives it.
+        trained: the source is a component of the job that trained the model which this job predicts with, and no
+            node of this one.
     """
 
     kind: EdgeKind
     port: str
     source: str
     output: str
+    trained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Node:
     inputs: tuple[Edge, ...]
     data_outputs: tuple[str, ...]
     model_outputs: tuple[str, ...]
+    cache_outputs: tuple[str, ...]
     parameters: Mapping[Party, Mapping[str, Any]]
     participants: tuple[Party, ...]
     need_deploy: bool = True
@@ -62,12 +66,44 @@ class Node:
     @property
     def upstream(self) -> tuple[str, ...]:
         """Names of the nodes it depends on, each once, in the order of its inputs."""
-        return tuple(dict.fromkeys(edge.source for edge in self.inputs))
+        return tuple(dict.fromkeys(edge.source for edge in self.inputs if not edge.trained))
+
+
+class Mode(StrEnum):
+    """What a job is for."""
+
+    TRAIN = "train"
+    PREDICT = "predict"
+
+
+@dataclass(frozen=True, slots=True)
+class JobParameters:
+    """What a conf says of the job as a whole. What is None is not said.
+
+    Attributes:
+        timeout: of the job, in seconds.
+        task_parallelism: how many tasks of the job may run side by side.
+        auto_retries: how often a failed task is tried again.
+        auto_retry_delay: seconds between two tries.
+        model_id, model_version: the model that a job of mode predict uses; the version is the id of the job that
+            trained it.
+        settings: all of them as the conf writes them, engine settings that mean nothing here included.
+        by_party: those of single parties, as the conf writes them.
+    """
+
+    timeout: float | None = None
+    task_parallelism: int | None = None
+    auto_retries: int | None = None
+    auto_retry_delay: float | None = None
+    model_id: str | None = None
+    model_version: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    by_party: Mapping[Party, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A job, ready to become a DAG at each party.
+    """A job, ready to become a DAG at each party. Equal pipelines do the same, whatever dialect they were written in.
 
     Attributes:
         dsl_version: dialect of the files, 1 or 2; only for people to read.
@@ -76,13 +112,14 @@ class Pipeline:
         warnings: what the files say and this job passes over.
     """
 
-    dsl_version: int
+    dsl_version: int = field(compare=False)
     initiator: Party
     parties: tuple[Party, ...]
     nodes: tuple[Node, ...]
-    job_parameters: Mapping[str, Any]
+    mode: Mode = Mode.TRAIN
+    job_parameters: JobParameters = field(default_factory=JobParameters)
     airflow: AirflowOptions = field(default_factory=AirflowOptions)
-    warnings: tuple[DslProblem, ...] = ()
+    warnings: tuple[DslProblem, ...] = field(default=(), compare=False)
 
     def of_role(self, role: Role) -> tuple[Party, ...]:
         """The parties of one role, in the conf's order."""

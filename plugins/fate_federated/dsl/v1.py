@@ -18,9 +18,10 @@ from pydantic import ConfigDict, Field, RootModel
 from fate_federated.dsl.components import ComponentText, OutputText
 from fate_federated.dsl.document import Document, Path, shorten
 from fate_federated.dsl.findings import Findings, Written
-from fate_federated.dsl.job_parameters import check_job_parameters
+from fate_federated.dsl.job_parameters import read_job_parameters
 from fate_federated.dsl.parameters import Layers
 from fate_federated.dsl.pipeline import Node
+from fate_federated.dsl.predict import is_prediction
 from fate_federated.errors import suggest
 from fate_federated.party import Party, Role
 
@@ -67,11 +68,17 @@ class ConfV1:
         self._well_formed = True
         findings.ignore_unknown(conf, (), conf.value, KEYS)
         path: Path = ("job_parameters",)
-        self.job_parameters = check_job_parameters(conf, path, conf.value.get("job_parameters", {}), findings)
+        self.mode, self.job_parameters = read_job_parameters(
+            conf, path, conf.value.get("job_parameters", {}), findings, predicts=is_prediction(components)
+        )
         self._roles = self._read_roles(components)
         self._algorithm = self._read_algorithm(components)
-        names = _reader_names(components)
-        self._tables = {name: self._read_tables(key) for key, name in names.items()}
+        tables = {key: (name, self._read_tables(key)) for key, name in _reader_names(components).items()}
+        for key, (_, found) in tables.items():
+            if not found and self._well_formed:
+                self._warn_of_no_table(key)
+        names = {key: name for key, (name, found) in tables.items() if found}
+        self._tables = {name: found for name, found in tables.values() if found}
         self._keys = {name: key for key, name in names.items()}
         readers = {name: ComponentText(module="Reader", output=OutputText(data=[READER_OUTPUT])) for name in self._keys}
         self.components = readers | {name: _with_readers(text, names) for name, text in components.items()}
@@ -99,7 +106,9 @@ class ConfV1:
         return component not in self._tables or party in self._tables[component]
 
     def check_sources(self, nodes: Sequence[Node]) -> None:
-        """Note every party that takes part in a component which reads ``args.<key>``, and has no table for it."""
+        """Warn of every party that takes part in a component which reads ``args.<key>``, and has no table for it. FATE
+        up to 1.4 let that pass: the component gets no data there.
+        """
         if not self._well_formed:
             return
         by_name = {node.name: node for node in nodes}
@@ -109,16 +118,24 @@ class ConfV1:
                     continue
                 for party in node.participants:
                     if party.role is not Role.ARBITER and party not in by_name[source].participants:
-                        self._no_table(node.name, self._keys[source], party)
+                        self._warn_of_missing_table(node.name, self._keys[source], party)
 
-    def _no_table(self, component: str, key: str, party: Party) -> None:
+    def _warn_of_missing_table(self, node: str, key: str, party: Party) -> None:
         position = [other for other in self._parties if other.role is party.role].index(party)
-        self._findings.error(
+        at = f"/role_parameters/{party.role}/args/data/{key}"
+        self._findings.warn(
             self._conf,
             ("role_parameters", str(party.role), "args", "data", key, position),
-            f"{component} reads args.{key}, and {party} has no table of that name",
-            f'Write {{"name": …, "namespace": …}} as entry {position} of '
-            f"/role_parameters/{party.role}/args/data/{key}.",
+            f"{node} reads args.{key}, and {party} has no table of that name: it gets no data there",
+            f'Write {{"name": …, "namespace": …}} as entry {position} of {at}.',
+        )
+
+    def _warn_of_no_table(self, key: str) -> None:
+        self._findings.warn(
+            self._conf,
+            ("role_parameters",),
+            f"the dsl reads args.{key}, and no party has a table of that name: what reads it gets no data",
+            f'Write [{{"name": …, "namespace": …}}] as /role_parameters/<role>/args/data/{key}.',
         )
 
     def _read_algorithm(self, components: Mapping[str, ComponentText]) -> dict[str, dict[str, Any]]:
@@ -219,11 +236,11 @@ def _reader_names(components: Mapping[str, ComponentText]) -> dict[str, str]:
 
 
 def _with_readers(text: ComponentText, names: Mapping[str, str]) -> ComponentText:
-    data = {
-        port: [
+    data: dict[str, list[str]] = {}
+    for port, sources in text.input.data.items():
+        kept = [source for source in sources if not source.startswith(ARGS) or source.removeprefix(ARGS) in names]
+        data[port] = [
             f"{names[source.removeprefix(ARGS)]}.{READER_OUTPUT}" if source.startswith(ARGS) else source
-            for source in sources
+            for source in kept
         ]
-        for port, sources in text.input.data.items()
-    }
     return text.model_copy(update={"input": text.input.model_copy(update={"data": data})})

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import Document, Path, shorten
 from fate_federated.dsl.findings import Findings, Written
-from fate_federated.dsl.job_parameters import check_job_parameters
+from fate_federated.dsl.job_parameters import read_job_parameters
 from fate_federated.dsl.parameters import Layers
+from fate_federated.dsl.predict import is_prediction
 from fate_federated.errors import suggest
 from fate_federated.party import Party, Role
 
@@ -24,8 +25,10 @@ Parameters = dict[str, dict[str, Any]]
 class CommonAndRole(Written):
     """``component_parameters`` and ``job_parameters``: what holds for all, and by role and index of the party."""
 
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, defer_build=True)
+
     common: dict[str, Any] = Field(default_factory=dict)
-    role: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    role: dict[str, Any] = Field(default_factory=dict)
 
 
 class ConfV2:
@@ -36,30 +39,26 @@ class ConfV2:
     def __init__(
         self, conf: Document, parties: tuple[Party, ...], components: Mapping[str, ComponentText], findings: Findings
     ) -> None:
-        self._layers: list[tuple[frozenset[Party], Parameters, Path]] = []
+        self._conf, self._findings, self._parties, self._components = conf, findings, parties, components
         findings.ignore_unknown(conf, (), conf.value, KEYS)
-        job = findings.check(CommonAndRole, conf, ("job_parameters",), conf.value.get("job_parameters", {}))
-        self.job_parameters: Mapping[str, Any] = {}
-        if job is not None:
-            self.job_parameters = check_job_parameters(conf, ("job_parameters", "common"), job.common, findings)
-            if job.role:
-                message = "job parameters of single parties have no effect here"
-                findings.warn(conf, ("job_parameters", "role"), message)
-        path = ("component_parameters",)
-        text = findings.check(CommonAndRole, conf, path, conf.value.get("component_parameters", {}))
-        if text is None:
-            return
-        self._add(frozenset(parties), text.common, (*path, "common"), components, conf, findings)
-        for role, by_index in text.role.items():
-            at: Path = (*path, "role", role)
-            if role not in list(Role):
-                message = f"{shorten(role)} is not a role: what is under it has no effect"
-                findings.warn(conf, at, message, partial(suggest, role, list(Role)))
+        path: Path = ("job_parameters",)
+        common, by_role = self._sections(path)
+        by_party: dict[Party, dict[str, Any]] = {}
+        for chosen, values, at in by_role:
+            if not isinstance(values, dict):
+                findings.error(conf, at, f"{shorten(values)} is no object", 'Write {"name": value}.')
                 continue
-            members_of_role = [party for party in parties if party.role == role]
-            for index, parameters in by_index.items():
-                chosen = _chosen(index, members_of_role, conf, (*at, index), findings)
-                self._add(chosen, parameters, (*at, index), components, conf, findings)
+            for party in chosen:
+                by_party[party] = {**by_party.get(party, {}), **values}
+        self.mode, self.job_parameters = read_job_parameters(
+            conf, (*path, "common"), common, findings, predicts=is_prediction(components), by_party=by_party
+        )
+        self._layers: list[tuple[frozenset[Party], Parameters, Path]] = []
+        path = ("component_parameters",)
+        common, by_role = self._sections(path)
+        self._add(frozenset(parties), common, (*path, "common"))
+        for chosen, values, at in by_role:
+            self._add(chosen, values, at)
 
     def lay(self, layers: Layers, component: str, party: Party) -> None:
         """Lay what holds for a component at a party: the common ones, then each matching entry in the conf's order."""
@@ -69,22 +68,54 @@ class ConfV2:
                 layers.lay(parameters[component], (*path, component))
 
     def takes_part(self, component: str, party: Party) -> bool:
-        """Whether a party of one of the component's roles has a part in it: always, in this dialect."""
-        return True
+        """Whether a party of one of the component's roles has a part in it: a Reader has none where ``need_run`` is
+        false, since it has no data to pass on.
+        """
+        if self._components[component].module != "Reader":
+            return True
+        need_run = True
+        for chosen, parameters, _ in self._layers:
+            if party in chosen and component in parameters:
+                need_run = parameters[component].get("need_run", need_run)
+        return need_run is not False
 
-    def _add(
-        self, chosen: frozenset[Party], parameters: object, path: Path, components: Mapping[str, ComponentText],
-        conf: Document, findings: Findings,
-    ) -> None:  # fmt: skip
+    def _sections(self, path: Path) -> tuple[dict[str, Any], list[tuple[frozenset[Party], Any, Path]]]:
+        """What a part of the conf says of all, and of whom else it says what, in its order."""
+        value = self._conf.value.get(path[0], {})
+        text = self._findings.check(CommonAndRole, self._conf, path, value)
+        if text is None:
+            return {}, []
+        self._findings.ignore_unknown(self._conf, path, value, ("common", "role"))
+        by_role: list[tuple[frozenset[Party], Any, Path]] = []
+        for role, by_index in text.role.items():
+            at: Path = (*path, "role", role)
+            if role not in list(Role):
+                message = f"{shorten(role)} is not a role: what is under it has no effect"
+                self._findings.warn(self._conf, at, message, partial(suggest, role, list(Role)))
+            elif not isinstance(by_index, dict):
+                message = f"{shorten(by_index)} says nothing by index of the party"
+                self._findings.error(self._conf, at, message, 'Write {"0": {…}}.')
+            else:
+                members_of_role = [party for party in self._parties if party.role == role]
+                for index, values in by_index.items():
+                    chosen = _chosen(index, members_of_role, self._conf, (*at, index), self._findings)
+                    if chosen:
+                        by_role.append((chosen, values, (*at, index)))
+        return text.common, by_role
+
+    def _add(self, chosen: frozenset[Party], parameters: object, path: Path) -> None:
         if not isinstance(parameters, dict):
-            findings.error(conf, path, f"{shorten(parameters)} is no object", "Write the parameters by component.")
+            message = f"{shorten(parameters)} is no object"
+            self._findings.error(self._conf, path, message, "Write the parameters by component.")
             return
         for name, values in parameters.items():
-            if name not in components:
+            if name not in self._components:
                 message = f"no component of the dsl is named {shorten(name)}: what is under it has no effect"
-                findings.warn(conf, (*path, name), message, partial(suggest, name, components))
+                remedy = partial(suggest, name, self._components)
+                self._findings.warn(self._conf, (*path, name), message, remedy)
             elif not isinstance(values, dict):
-                findings.error(conf, (*path, name), f"the parameters of {name} are no object", 'Write {"name": value}.')
+                message = f"the parameters of {name} are no object"
+                self._findings.error(self._conf, (*path, name), message, 'Write {"name": value}.')
         self._layers.append((chosen, {name: v for name, v in parameters.items() if isinstance(v, dict)}, path))
 
 

@@ -91,8 +91,8 @@ def build_params(spec: ComponentSpec, parameters: Mapping[str, Any], pointer: st
     except ValidationError as error:
         raise DslError(
             [
-                DslProblem("/".join((pointer, *map(str, where))), message, remedy)
-                for where, message, remedy in explain(error, spec.params, dict(parameters))
+                DslProblem("/".join((pointer, *map(str, found.where))), found.message, found.remedy, kind=found.kind)
+                for found in explain(error, spec.params, dict(parameters))
             ]
         ) from error
 
