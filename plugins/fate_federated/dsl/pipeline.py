@@ -57,10 +57,10 @@ class Node:
     inputs: tuple[Edge, ...]
     data_outputs: tuple[str, ...]
     model_outputs: tuple[str, ...]
-    cache_outputs: tuple[str, ...]
     parameters: Mapping[Party, Mapping[str, Any]]
     participants: tuple[Party, ...]
     need_deploy: bool = True
+    cache_outputs: tuple[str, ...] = ()
     written: Mapping[Party, Mapping[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
