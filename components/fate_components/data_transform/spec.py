@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import StrictFloat, StrictInt, StrictStr, field_validator
+from pydantic import field_validator
 
-from fate_federated.catalog.spec import ComponentParams, ComponentSpec
+from fate_federated.catalog.shared_params import AnyCase, Fill, ModuleParams
+from fate_federated.catalog.spec import ComponentSpec, unavailable
 from fate_federated.party import Role
 
-Scalar = StrictInt | StrictFloat | StrictStr
-DataType = Literal["float64", "float", "int64", "int", "long", "str"]
-FillMethod = Literal["min", "max", "mean", "designated"]
+Scalar = int | float | str
+DataType = Annotated[Literal["float64", "float", "int64", "int", "long", "str"], AnyCase()]
 
 
-class DataIoParams(ComponentParams):
-    """FATE's parameters, for dense tables."""
+class DataIoParams(ModuleParams):
+    """FATE's parameters. Tables are dense."""
 
-    input_format: Literal["dense"] = "dense"
-    output_format: Literal["dense"] = "dense"
+    input_format: Annotated[Literal["dense", "sparse", "tag"], AnyCase()] = "dense"
+    output_format: Annotated[Literal["dense", "sparse"], AnyCase()] = "dense"
     delimitor: str = ","
     """Of FATE's text rows; a table here has columns."""
-    tag_with_value: Literal[False] = False
+    tag_with_value: bool = False
+    """Of input_format tag."""
     tag_value_delimitor: str = ":"
     data_type: DataType = "float64"
     exclusive_data_type: dict[str, DataType] | None = None
@@ -29,41 +30,49 @@ class DataIoParams(ComponentParams):
     missing_fill: bool = False
     default_value: Scalar | list[Scalar] = 0
     """What designated fills with; a list gives one value per column."""
-    missing_fill_method: FillMethod | None = None
+    missing_fill_method: Fill = None
     """None fills with default_value."""
     missing_impute: Scalar | list[Scalar] | None = None
     """What counts as missing beside an absent value; None for the empty text, none, null, na, None and nan."""
     outlier_replace: bool = False
     outlier_replace_value: Scalar | list[Scalar] = 0
-    outlier_replace_method: FillMethod | None = None
+    outlier_replace_method: Fill = None
     outlier_impute: Scalar | list[Scalar] | None = None
     """What counts as an outlier; None for what counts as missing by default."""
     with_label: bool = False
     label_name: str = "y"
     label_type: DataType = "int"
-    need_run: bool = True
 
-    @field_validator("input_format", mode="before")
+    @field_validator("input_format")
     @classmethod
-    def _one_column_per_feature(cls, value: Any) -> Any:
-        if value in ("sparse", "svmlight", "tag"):
-            raise ValueError(f"{value} is not supported: upload the rows with one column per feature and use dense")
+    def _one_column_per_feature(cls, value: str) -> str:
+        if value != "dense":
+            raise unavailable(f"{value} is not supported: upload the rows with one column per feature and use dense")
         return value
 
-    @field_validator("output_format", mode="before")
+    @field_validator("output_format")
     @classmethod
-    def _columns(cls, value: Any) -> Any:
-        if value == "sparse":
-            raise ValueError("sparse is not supported: features are columns here. Leave output_format out")
+    def _columns(cls, value: str) -> str:
+        if value != "dense":
+            raise unavailable(f"{value} is not supported: features are columns here. Leave output_format out")
         return value
 
 
 class DataTransformParams(DataIoParams):
-    """FATE's parameters, for dense tables whose rows are matched by their id."""
+    """FATE's parameters. Tables are dense, and their rows are matched by their id."""
 
-    with_match_id: Literal[False] = False
-    match_id_name: Literal[""] = ""
-    match_id_index: Literal[0] = 0
+    with_match_id: bool = False
+    match_id_name: str = ""
+    """with_match_id: the column of the id that rows are matched by."""
+    match_id_index: int = 0
+    """with_match_id: its position, where several columns could be meant."""
+
+    @field_validator("with_match_id")
+    @classmethod
+    def _matched_by_their_id(cls, value: bool) -> bool:
+        if value:
+            raise unavailable("a column of match ids is not supported: upload the table with the match id as its id")
+        return value
 
 
 _IMPLEMENTATION = "fate_components.data_transform.component:"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import StrictInt, model_validator
+from pydantic import model_validator
 
-from fate_federated.catalog.spec import ComponentParams, ComponentSpec
+from fate_federated.catalog.shared_params import AnyCase, Columns, ModuleParams, Names, renamed
+from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.party import Role
 
 
-class FeatureScaleParams(ComponentParams):
+class FeatureScaleParams(ModuleParams):
     """FATE's parameters."""
 
-    method: Literal["standard_scale", "min_max_scale"] = "standard_scale"
-    mode: Literal["normal", "cap"] = "normal"
+    method: Annotated[Literal["standard_scale", "min_max_scale"], AnyCase()] = "standard_scale"
+    mode: Annotated[Literal["normal", "cap"], AnyCase()] = "normal"
     """normal: feat_upper and feat_lower are values; cap: they are quantiles of each column, 0..1."""
-    scale_col_indexes: Literal[-1] | list[StrictInt] = -1
+    scale_col_indexes: Columns = -1
     """Positions of columns among the features; -1 for all."""
-    scale_names: list[str] | None = None
+    scale_names: Names = None
     """Further columns, by name."""
     feat_upper: float | list[float] | None = None
     """Larger values are cut down to this; a list gives one bound per scaled column."""
@@ -27,7 +28,11 @@ class FeatureScaleParams(ComponentParams):
     """standard_scale: subtract the mean."""
     with_std: bool = True
     """standard_scale: divide by the standard deviation."""
-    need_run: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_version_1_1(cls, value: Any) -> Any:
+        return renamed({"scale_column_idx": "scale_col_indexes"}, {})(value)
 
     @model_validator(mode="after")
     def _bounds(self) -> FeatureScaleParams:

@@ -1,7 +1,85 @@
-"""FATE's modules, of its releases 1.0 to 1.11: what a dsl may name, with the parameters that FATE gives each."""
+"""FATE's modules, of its releases 1.0 to 1.11: what a dsl may name, with the parameters that FATE gives each.
+
+A module for which a component is installed is described by the component.
+"""
 
 from __future__ import annotations
 
-MODULES: dict[str, str] = {}
+_FAMILIES = {
+    "data": {
+        "Union": "UNION",
+        "FederatedSample": "FEDERATED_SAMPLE",
+        "SampleWeight": "SAMPLE_WEIGHT",
+        "HeteroDataSplit": "HETERO_DATA_SPLIT",
+        "HomoDataSplit": "HOMO_DATA_SPLIT",
+        "ColumnExpand": "COLUMN_EXPAND",
+        "FeatureImputation": "FEATURE_IMPUTATION",
+        "LabelTransform": "LABEL_TRANSFORM",
+        "PositiveUnlabeled": "POSITIVE_UNLABELED",
+    },
+    "feature": {
+        "HeteroFeatureBinning": "HETERO_FEATURE_BINNING",
+        "HomoFeatureBinning": "HOMO_FEATURE_BINNING",
+        "OneHotEncoder": "ONE_HOT_ENCODER",
+        "HomoOneHotEncoder": "HOMO_ONE_HOT_ENCODER",
+        "Scorecard": "SCORECARD",
+        "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
+    },
+    "selection": {"HeteroFeatureSelection": "HETERO_FEATURE_SELECTION"},
+    "statistics": {
+        "DataStatistics": "DATA_STATISTICS",
+        "HeteroPearson": "HETERO_PEARSON",
+        "PSI": "PSI",
+        "HeteroKmeans": "HETERO_KMEANS",
+        "FeldmanVerifiableSum": "FELDMAN_VERIFIABLE_SUM",
+        "SecureInformationRetrieval": "SECURE_INFORMATION_RETRIEVAL",
+        "SecureAddExample": "SECURE_ADD_EXAMPLE",
+        "Rsa": "RSA",
+        "SPDZTest": "SPDZ_TEST",
+    },
+    "linear": {
+        "HomoLR": "HOMO_LR",
+        "HeteroLinR": "HETERO_LIN_R",
+        "HeteroPoisson": "HETERO_POISSON",
+        "HeteroSSHELR": "HETERO_SSHE_LR",
+        "HeteroSSHELinR": "HETERO_SSHE_LIN_R",
+        "LocalBaseline": "LOCAL_BASELINE",
+    },
+    "boosting": {
+        "HeteroSecureBoost": "HETERO_SECURE_BOOST",
+        "HeteroFastSecureBoost": "HETERO_FAST_SECURE_BOOST",
+        "HomoSecureBoost": "HOMO_SECURE_BOOST",
+        "HomoSecureboost": "HOMO_SECUREBOOST",
+    },
+    "neural": {
+        "HomoNN": "HOMO_NN",
+        "HeteroNN": "HETERO_NN",
+        "FTL": "FTL",
+        "HeteroFTL": "HETERO_FTL",
+        "CustNN": "CUST_NN",
+        "HomoNNExperiment": "HOMO_NN_EXPERIMENT",
+        "HeteroFM": "HETERO_FM",
+        "HomoFM": "HOMO_FM",
+        "HeteroMF": "HETERO_MF",
+        "HeteroGMF": "HETERO_GMF",
+        "HeteroSVD": "HETERO_SVD",
+        "HeteroSVDpp": "HETERO_SVD_PP",
+    },
+    "system": {
+        "ApiReader": "API_READER",
+        "Writer": "WRITER",
+        "Upload": "UPLOAD",
+        "Download": "DOWNLOAD",
+        "CacheLoader": "CACHE_LOADER",
+        "ModelLoader": "MODEL_LOADER",
+        "ModelStore": "MODEL_STORE",
+        "ModelRestore": "MODEL_RESTORE",
+        "Pipeline": "PIPELINE",
+    },
+}
+
+MODULES: dict[str, str] = {
+    module: f"{__name__}.{family}:{name}" for family, names in _FAMILIES.items() for module, name in names.items()
+}
 """By module, ``python.module:NAME`` of its :class:`~fate_federated.catalog.spec.ModuleSpec`, imported when it is asked
 for."""

@@ -1,0 +1,128 @@
+"""Modules that make features of features: binning, encoding, scores."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from fate_federated.catalog.modules.roles import GUEST, GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.shared_params import (
+    AnyCase,
+    AnyParams,
+    Columns,
+    EncryptParams,
+    Fraction,
+    ModuleParams,
+    Names,
+    OptimalBinningParams,
+    PositiveFloat,
+    PositiveInt,
+    TransformParams,
+    renamed,
+)
+from fate_federated.catalog.spec import ModuleSpec
+
+
+class BinningParams(ModuleParams):
+    """What binning takes in either federation."""
+
+    compress_thres: PositiveInt = 10000
+    head_size: PositiveInt = 10000
+    error: Fraction = 1e-4
+    """How far a quantile may be off, as a share of the rows."""
+    bin_num: PositiveInt = 10
+    bin_indexes: Columns | None = -1
+    bin_names: Names = None
+    adjustment_factor: PositiveFloat = 0.5
+    """Count in place of none in the logarithm of WOE."""
+    transform_param: TransformParams = Field(default_factory=TransformParams)
+    optimal_binning_param: OptimalBinningParams = Field(default_factory=OptimalBinningParams)
+    local_only: bool = False
+    category_indexes: Columns | None = None
+    category_names: Names = None
+    encrypt_param: EncryptParams = Field(default_factory=EncryptParams)
+    skip_static: bool = False
+    split_points_by_index: dict[str, list[float]] | None = None
+    split_points_by_col_name: dict[str, list[float]] | None = None
+
+
+_LEGACY_BINNING: dict[str, object] = {"error": 1e-3}
+
+
+class HeteroFeatureBinningParams(BinningParams):
+    """Bins of each column, with their weight of evidence and information value."""
+
+    method: Annotated[Literal["quantile", "bucket", "optimal"], AnyCase()] = "quantile"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_version_1_1(cls, value: Any) -> Any:
+        return renamed({"cols": "bin_indexes"}, _LEGACY_BINNING)(value)
+
+
+class HomoFeatureBinningParams(BinningParams):
+    """Bins whose borders are those of all parties' rows together."""
+
+    method: Annotated[Literal["virtual_summary", "recursive_query"], AnyCase()] = "virtual_summary"
+    sample_bins: PositiveInt = 100
+    max_iter: PositiveInt = 100
+
+
+class OneHotEncoderParams(ModuleParams):
+    """A column for each value of a column."""
+
+    transform_col_indexes: Columns | None = -1
+    transform_col_names: Names = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_version_1_1(cls, value: Any) -> Any:
+        return renamed({"cols": "transform_col_indexes"}, {})(value)
+
+
+class HomoOneHotEncoderParams(OneHotEncoderParams):
+    """The same columns at all parties."""
+
+    need_alignment: bool = True
+
+
+class ScorecardParams(ModuleParams):
+    """A credit score of a probability."""
+
+    method: Annotated[Literal["credit"], AnyCase()] = "credit"
+    offset: float = 500
+    factor: float = 20
+    factor_base: float = 2
+    upper_limit_ratio: float = 3
+    lower_limit_value: float = 0
+
+
+HETERO_FEATURE_BINNING = ModuleSpec(
+    module="HeteroFeatureBinning",
+    roles=GUEST_HOST,
+    needs=GUEST,
+    params=HeteroFeatureBinningParams,
+    model_outputs=1,
+    legacy_defaults=_LEGACY_BINNING,
+)
+HOMO_FEATURE_BINNING = ModuleSpec(
+    module="HomoFeatureBinning",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_ARBITER,
+    params=HomoFeatureBinningParams,
+    model_outputs=1,
+)
+ONE_HOT_ENCODER = ModuleSpec(module="OneHotEncoder", roles=GUEST_HOST, params=OneHotEncoderParams, model_outputs=1)
+HOMO_ONE_HOT_ENCODER = ModuleSpec(
+    module="HomoOneHotEncoder",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_ARBITER,
+    params=HomoOneHotEncoderParams,
+    model_outputs=1,
+)
+SCORECARD = ModuleSpec(module="Scorecard", roles=GUEST_HOST, params=ScorecardParams, model_outputs=1)
+SBT_FEATURE_TRANSFORMER = ModuleSpec(
+    module="SBTFeatureTransformer", roles=GUEST_HOST, needs=GUEST_HOST, params=AnyParams, model_outputs=1
+)
+"""Of FATE 1.6: leaves of boosted trees as features."""

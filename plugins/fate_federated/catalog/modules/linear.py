@@ -1,0 +1,144 @@
+"""Generalised linear models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from fate_federated.catalog.linear_params import (
+    LEGACY_LOGISTIC,
+    LOGISTIC_NAMES_OF_1_0,
+    LinearModelParams,
+    LogisticParams,
+)
+from fate_federated.catalog.modules.roles import GUEST, GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.shared_params import AnyCase, ModuleParams, PositiveInt, PredictParams, renamed
+from fate_federated.catalog.spec import ModuleSpec
+
+
+class HomoLRParams(LogisticParams):
+    """Logistic regression over rows of several parties."""
+
+    aggregate_iters: PositiveInt = 1
+    """Iterations between two aggregations."""
+    re_encrypt_batches: PositiveInt = 2
+    """Of FATE up to 1.8."""
+    use_proximal: bool = False
+    """FedProx. Of FATE up to 1.8."""
+    mu: float = 0.1
+    """FedProx: weight of the proximal term."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_version_1_0(cls, value: Any) -> Any:
+        return renamed(LOGISTIC_NAMES_OF_1_0, LEGACY_LOGISTIC)(value)
+
+
+class HeteroLinRParams(LinearModelParams):
+    """Linear regression."""
+
+    optimizer: Annotated[Literal["sgd", "rmsprop", "adam", "adagrad", "sqn"], AnyCase()] = "sgd"
+    max_iter: PositiveInt = 20
+
+
+class HeteroPoissonParams(LinearModelParams):
+    """Poisson regression."""
+
+    optimizer: Annotated[Literal["sgd", "rmsprop", "adam", "adagrad"], AnyCase()] = "rmsprop"
+    max_iter: PositiveInt = 20
+    exposure_colname: str | None = None
+
+
+RevealStrategy = Annotated[Literal["respectively", "encrypted_reveal_in_host"], AnyCase()]
+
+
+class HeteroSSHELRParams(LogisticParams):
+    """Logistic regression without an arbiter, on shares of the weights."""
+
+    optimizer: Annotated[Literal["sgd", "rmsprop", "adam", "adagrad", "nesterov_momentum_sgd"], AnyCase()] = "sgd"
+    use_mix_rand: bool = True
+    reveal_strategy: RevealStrategy = "respectively"
+    reveal_every_iter: bool = False
+    """Open the weights after each iteration, which most optimizers and the penalty L1 need."""
+
+    @model_validator(mode="after")
+    def _computed_on_shares(self) -> HeteroSSHELRParams:
+        _check_on_shares(self, ("sgd", "nesterov_momentum_sgd"))
+        return self
+
+
+class HeteroSSHELinRParams(LinearModelParams):
+    """Linear regression without an arbiter, on shares of the weights."""
+
+    optimizer: Annotated[Literal["sgd", "rmsprop", "adam", "adagrad"], AnyCase()] = "sgd"
+    max_iter: PositiveInt = 20
+    use_mix_rand: bool = True
+    reveal_strategy: RevealStrategy = "respectively"
+    reveal_every_iter: bool = False
+    """Open the weights after each iteration, which most optimizers and the penalty L1 need."""
+
+    @model_validator(mode="after")
+    def _computed_on_shares(self) -> HeteroSSHELinRParams:
+        _check_on_shares(self, ("sgd",))
+        return self
+
+
+def _check_on_shares(params: HeteroSSHELRParams | HeteroSSHELinRParams, optimizers: tuple[str, ...]) -> None:
+    if params.reveal_every_iter:
+        return
+    if params.penalty == "L1":
+        raise ValueError("the penalty L1 needs reveal_every_iter: true")
+    if params.optimizer not in optimizers:
+        raise ValueError(f"the optimizer {params.optimizer} needs reveal_every_iter: true")
+
+
+class LocalBaselineParams(ModuleParams):
+    """A model of scikit-learn at one party, to compare with."""
+
+    model_name: Annotated[Literal["LogisticRegression"], AnyCase()] = "LogisticRegression"
+    model_opts: dict[str, Any] | None = None
+    predict_param: PredictParams = Field(default_factory=PredictParams)
+
+
+HOMO_LR = ModuleSpec(
+    module="HomoLR",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_ARBITER,
+    params=HomoLRParams,
+    model_outputs=1,
+    legacy_defaults=LEGACY_LOGISTIC,
+)
+HETERO_LIN_R = ModuleSpec(
+    module="HeteroLinR",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_HOST_ARBITER,
+    params=HeteroLinRParams,
+    model_outputs=1,
+    legacy_defaults={
+        "tol": 1e-5,
+        "max_iter": 100,
+        "alpha": 0.01,
+        "early_stop": "weight_diff",
+        "decay": 10,
+        "decay_sqrt": False,
+        "init_param": {"init_method": "zeros"},
+    },
+)
+HETERO_POISSON = ModuleSpec(
+    module="HeteroPoisson",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_HOST_ARBITER,
+    params=HeteroPoissonParams,
+    model_outputs=1,
+    legacy_defaults=LEGACY_LOGISTIC | {"max_iter": 100},
+)
+HETERO_SSHE_LR = ModuleSpec(
+    module="HeteroSSHELR", roles=GUEST_HOST, needs=GUEST_HOST, params=HeteroSSHELRParams, model_outputs=1
+)
+HETERO_SSHE_LIN_R = ModuleSpec(
+    module="HeteroSSHELinR", roles=GUEST_HOST, needs=GUEST_HOST, params=HeteroSSHELinRParams, model_outputs=1
+)
+LOCAL_BASELINE = ModuleSpec(
+    module="LocalBaseline", roles=GUEST_HOST, needs=GUEST, params=LocalBaselineParams, model_outputs=1
+)

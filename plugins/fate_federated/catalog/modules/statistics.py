@@ -1,0 +1,152 @@
+"""Modules that measure tables, and those that show a protocol."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from fate_federated.catalog.modules.roles import GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.shared_params import (
+    AnyParams,
+    Columns,
+    Fraction,
+    ModuleParams,
+    Names,
+    PositiveInt,
+    Scalar,
+)
+from fate_federated.catalog.spec import ComponentParams, ModuleSpec
+
+STATISTICS = frozenset(
+    {
+        "summary", "sum", "mean", "stddev", "median", "min", "max", "missing_ratio", "missing_count", "skewness",
+        "kurtosis", "coefficient_of_variation", "coefficient_of_variance", "count", "variance",
+    }
+)  # fmt: skip
+
+
+def _known_statistic(name: str) -> str:
+    if name not in STATISTICS and not re.fullmatch(r"(100|\d{1,2})%", name):
+        raise ValueError(f'there is no statistic {name!r}. A quantile is written as "25%"')
+    return name
+
+
+Statistic = Annotated[str, AfterValidator(_known_statistic)]
+
+
+class DataStatisticsParams(ModuleParams):
+    """Statistics of each column."""
+
+    statistics: Statistic | list[Statistic] = "summary"
+    column_names: Names = None
+    column_indexes: Columns | None = -1
+    abnormal_list: list[Scalar] | None = None
+    """What counts as missing."""
+    quantile_error: Fraction = 1e-4
+    bias: bool = True
+    """Skewness and kurtosis as the moments give them, not corrected for the size of the sample."""
+
+
+class HeteroPearsonParams(ModuleParams):
+    """Correlation of columns, also between parties."""
+
+    column_names: Names = None
+    column_indexes: Columns | None = None
+    cross_parties: bool = True
+    use_mix_rand: bool = False
+    calc_local_vif: bool = True
+    fixpoint_bit_length: PositiveInt = 2048
+
+
+class PsiParams(ModuleParams):
+    """How far the distribution of each feature moved from one table to another."""
+
+    max_bin_num: PositiveInt = 20
+    dense_missing_val: Scalar = None
+    binning_error: Fraction = 1e-4
+
+
+class HeteroKmeansParams(ModuleParams):
+    """Clusters of rows."""
+
+    k: PositiveInt = 5
+    max_iter: PositiveInt = 300
+    tol: float = 1e-3
+    random_stat: int | None = None
+
+
+class FeldmanVerifiableSumParams(ComponentParams):
+    """Sums of columns over the parties, with a proof."""
+
+    sum_cols: Columns | Names = None
+    q_n: int = 6
+
+
+class SecureInformationRetrievalParams(ModuleParams):
+    """Columns of a host for rows that it does not learn."""
+
+    security_level: float = 0.5
+    oblivious_transfer_protocol: str = "OT_Hauck"
+    commutative_encryption: str = "CommutativeEncryptionPohligHellman"
+    non_committing_encryption: str = "aes"
+    key_size: PositiveInt = 1024
+    dh_params: dict[str, Any] | None = None
+    raw_retrieval: bool = False
+    target_cols: str | Names = None
+
+
+class SecureAddExampleParams(ModuleParams):
+    """A sum of two secret numbers, to try an installation."""
+
+    seed: int | None = None
+    partition: PositiveInt = 1
+    data_num: PositiveInt = 1000
+
+
+class RsaParams(ModuleParams):
+    """An RSA key that signs the ids of a library. Of FATE 1.1 to 1.6."""
+
+    rsa_key_n: str | int | None = None
+    rsa_key_e: str | int | None = None
+    rsa_key_d: str | int | None = None
+    save_out_table_namespace: str | None = None
+    save_out_table_name: str | None = None
+
+
+DATA_STATISTICS = ModuleSpec(module="DataStatistics", roles=GUEST_HOST, params=DataStatisticsParams, model_outputs=1)
+"""It makes no table, but real files name one."""
+HETERO_PEARSON = ModuleSpec(module="HeteroPearson", roles=GUEST_HOST, params=HeteroPearsonParams, model_outputs=1)
+PSI = ModuleSpec(module="PSI", roles=GUEST_HOST, params=PsiParams, model_outputs=1, deploy=False)
+HETERO_KMEANS = ModuleSpec(
+    module="HeteroKmeans",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_HOST_ARBITER,
+    params=HeteroKmeansParams,
+    data_outputs=2,
+    model_outputs=1,
+)
+FELDMAN_VERIFIABLE_SUM = ModuleSpec(
+    module="FeldmanVerifiableSum",
+    roles=GUEST_HOST,
+    needs=GUEST_HOST,
+    params=FeldmanVerifiableSumParams,
+    model_outputs=1,
+)
+SECURE_INFORMATION_RETRIEVAL = ModuleSpec(
+    module="SecureInformationRetrieval",
+    roles=GUEST_HOST,
+    needs=GUEST_HOST,
+    params=SecureInformationRetrievalParams,
+    model_outputs=1,
+)
+SECURE_ADD_EXAMPLE = ModuleSpec(
+    module="SecureAddExample",
+    roles=GUEST_HOST,
+    needs=GUEST_HOST,
+    params=SecureAddExampleParams,
+    legacy_defaults={"seed": 123, "data_num": 10000},
+)
+RSA = ModuleSpec(module="Rsa", roles=GUEST_HOST, params=RsaParams, model_outputs=1)
+SPDZ_TEST = ModuleSpec(module="SPDZTest", roles=GUEST_HOST_ARBITER, params=AnyParams, model_outputs=1)
