@@ -32,16 +32,18 @@ MAX_FINDINGS = 100
 
 
 class Findings:
-    """What was found wrong so far: errors stop the job, warnings are shown with it."""
+    """What was found so far: errors stop the job, what is not installed stops it here, warnings are shown with it."""
 
     def __init__(self) -> None:
         self.errors: list[DslProblem] = []
+        self.not_installed: list[DslProblem] = []
         self.warnings: list[DslProblem] = []
 
     def error(
         self, document: Document, path: Path, message: str, remedy: Remedy = "", kind: ProblemKind = ProblemKind.INVALID
     ) -> None:
-        _note(self.errors, document, path, message, remedy, kind)
+        problems = self.errors if kind is ProblemKind.INVALID else self.not_installed
+        _note(problems, document, path, message, remedy, kind)
 
     def warn(self, document: Document, path: Path, message: str, remedy: Remedy = "") -> None:
         _note(self.warnings, document, path, message, remedy, ProblemKind.INVALID)

@@ -16,7 +16,7 @@ from fate_federated.dsl.pipeline import Mode, Pipeline
 from fate_federated.dsl.predict import deployed_components, derive_components, is_prediction
 from fate_federated.dsl.v1 import ConfV1
 from fate_federated.dsl.v2 import ConfV2
-from fate_federated.errors import DslError, DslProblem, ProblemKind
+from fate_federated.errors import DslError, DslProblem
 from fate_federated.party import Party
 
 
@@ -51,13 +51,19 @@ def parse_job(
 
 
 def parse_documents(
-    dsl: Document, conf: Document, *, catalog: Catalog = find_module, trained: Pipeline | None = None
+    dsl: Document,
+    conf: Document,
+    *,
+    catalog: Catalog = find_module,
+    trained: Pipeline | None = None,
+    to_run: bool = True,
 ) -> Pipeline:
     """Compile a job whose JSON has been read.
 
     Args:
         trained: the job whose models this one predicts with, where that is known: what the conf does not say of a
             component holds as it did there.
+        to_run: it shall run with the components that are installed here; else what they lack is a warning.
 
     Raises:
         DslError: with everything that is wrong.
@@ -79,8 +85,9 @@ def parse_documents(
     else:
         settings = ConfV2(conf, parties, components, findings)
         nodes = NodeBuilder(dsl, conf, settings, components, parties, catalog, findings, trained).build()
-    if findings.errors or initiator is None:
-        raise DslError(_in_reading_order(findings.errors, dsl))
+    problems = [*findings.errors, *(findings.not_installed if to_run else ())]
+    if problems or initiator is None:
+        raise DslError(_in_reading_order(problems, dsl))
     return Pipeline(
         dsl_version=version,
         initiator=initiator,
@@ -89,7 +96,7 @@ def parse_documents(
         mode=settings.mode,
         job_parameters=settings.job_parameters,
         airflow=options,
-        warnings=tuple(_in_reading_order(findings.warnings, dsl)),
+        warnings=tuple(_in_reading_order([*findings.not_installed, *findings.warnings], dsl)),
     )
 
 
@@ -139,12 +146,7 @@ def predict_dsl(
     """
     findings = Findings()
     components = read_components(dsl, findings)
-    try:
-        parse_documents(dsl, conf, catalog=catalog)
-    except DslError as error:
-        mistakes = [problem for problem in error.problems if problem.kind is ProblemKind.INVALID]
-        if mistakes:
-            raise DslError(mistakes) from None
+    parse_documents(dsl, conf, catalog=catalog, to_run=False)
     if is_prediction(components):
         raise DslError([dsl.problem((), "it applies models of an earlier job already", "Derive from the training's.")])
     version = _version(conf, findings)
