@@ -121,6 +121,7 @@ class MemoryStore:
     tables: TableReader
     data: dict[tuple[str, str], Table] = field(default_factory=dict)
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    trained: Mapping[tuple[str, str], Model] = field(default_factory=dict)
 
     def load_table(self, component: str, output: str) -> Table | None:
         return self.data.get((component, output))
@@ -133,6 +134,9 @@ class MemoryStore:
 
     def save_model(self, component: str, alias: str, model: Model) -> None:
         self.models[component, alias] = model
+
+    def load_trained(self, component: str, alias: str) -> Model | None:
+        return self.trained.get((component, alias))
 
 
 Part = Callable[[TaskContext], TaskResult]
@@ -211,12 +215,18 @@ class Federation:
         return self._attempt(spec.module, {party: part(party) for party in participants})
 
     def run_pipeline(
-        self, pipeline: Pipeline, tables: Mapping[Party, Mapping[tuple[str, str], Table]]
+        self,
+        pipeline: Pipeline,
+        tables: Mapping[Party, Mapping[tuple[str, str], Table]],
+        *,
+        trained: Mapping[Party, Mapping[tuple[str, str], Model]] | None = None,
     ) -> dict[str, dict[Party, PartyResult]]:
         """Run every component of a pipeline, one after the other.
 
         Args:
             tables: each party's catalogue, by (namespace, name).
+            trained: each party's models, by (component, alias), that a pipeline of mode predict applies; see
+                :func:`trained_models`.
 
         Returns:
             results by the component's name in the dsl, then by party.
@@ -224,7 +234,10 @@ class Federation:
         Raises:
             what the first component to fail raised first, with a note that names component and party.
         """
-        stores = {party: MemoryStore(MemoryTables(tables.get(party, {}), party)) for party in pipeline.parties}
+        stores = {
+            party: MemoryStore(MemoryTables(tables.get(party, {}), party), trained=(trained or {}).get(party, {}))
+            for party in pipeline.parties
+        }
         results: dict[str, dict[Party, PartyResult]] = {}
         for node in pipeline.nodes:
             parts = {party: _task(node, stores[party]) for party in node.participants}
@@ -266,6 +279,18 @@ class Federation:
             hub.fail(next(iter(parts)), "interrupted")
             raise
         return outcomes
+
+
+def trained_models(
+    pipeline: Pipeline, results: Mapping[str, Mapping[Party, PartyResult]]
+) -> dict[Party, dict[tuple[str, str], Model]]:
+    """The models that a pipeline left, by party and then by (component, alias), as a prediction takes them."""
+    models: dict[Party, dict[tuple[str, str], Model]] = {}
+    for node in pipeline.nodes:
+        for party, result in results[node.name].items():
+            if result.model is not None and node.model_outputs:
+                models.setdefault(party, {})[node.name, node.model_outputs[0]] = result.model
+    return models
 
 
 def _task(node: Node, store: MemoryStore) -> Part:

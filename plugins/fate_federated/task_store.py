@@ -53,6 +53,7 @@ class GatewayOutputStore:
     Attributes:
         storage_url: fsspec URL of the site's storage. Outputs of an attempt have their own folder there, so a rerun
             never writes over what an earlier attempt left.
+        trained: id of the job whose models this one predicts with; empty for a job that trains.
     """
 
     client: GatewayClient
@@ -60,6 +61,7 @@ class GatewayOutputStore:
     attempt: int
     party: Party
     storage_url: str
+    trained: str = ""
 
     @property
     def tables(self) -> TableReader:
@@ -82,7 +84,23 @@ class GatewayOutputStore:
         Raises:
             ModelError: its files cannot be read.
         """
-        record = self.client.get_output(TaskRef(self.job_id, component), self.party, MODEL, alias)
+        return self._load_model(self.job_id, component, alias)
+
+    def load_trained(self, component: str, alias: str) -> Model | None:
+        """A model of the job that trained; None where it left none at this party.
+
+        Raises:
+            ModelError: no job is named, or its files cannot be read.
+        """
+        if not self.trained:
+            raise ModelError(
+                "No model is named to predict with. Write model_version in the conf's job parameters, or trigger the "
+                'DAG with --conf \'{"model_version": "<id of the job that trained>"}\'.'
+            )
+        return self._load_model(self.trained, component, alias)
+
+    def _load_model(self, job_id: str, component: str, alias: str) -> Model | None:
+        record = self.client.get_output(TaskRef(job_id, component), self.party, MODEL, alias)
         return None if record is None else read_model(record.location)
 
     def save_model(self, component: str, alias: str, model: Model) -> None:

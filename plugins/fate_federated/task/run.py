@@ -50,6 +50,14 @@ class OutputStore(Protocol):
         """Keep a model output."""
         ...
 
+    def load_trained(self, component: str, alias: str) -> Model | None:
+        """A model output of the job that trained what this job predicts with, None where it left none here.
+
+        Raises:
+            ModelError: no such job is named.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
@@ -113,12 +121,14 @@ def gather_inputs(node: Node, party: Party, store: OutputStore) -> Inputs:
                 data.setdefault(edge.port, []).append(table)
                 sources.setdefault(edge.port, []).append(edge.source)
         elif edge.kind in models:
-            model = store.load_model(edge.source, edge.output)
+            load = store.load_trained if edge.trained else store.load_model
+            model = load(edge.source, edge.output)
             if model is not None:
                 models[edge.kind][edge.source] = model
             elif party.role is not Role.ARBITER:
+                of = "the training's " if edge.trained else ""
                 raise ModelError(
-                    f"{node.name} needs the model {edge.output!r} of {edge.source}, which left none at {party}."
+                    f"{node.name} needs the model {edge.output!r} of {of}{edge.source}, which left none at {party}."
                 )
         else:
             raise DslError.at("", f"{node.name} takes a {edge.kind} of {edge.source}, which no component makes")
