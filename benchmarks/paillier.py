@@ -2,7 +2,8 @@
 
     python benchmarks/paillier.py [--bits 2048] [--json]
 
-The baseline of X^T [r] is one power per element of X, with gmpy2, negative elements by way of an inversion.
+The baseline of X^T [r] is one power per element of X, with gmpy2, negative elements by way of an inversion; of packed
+numbers, unpacked ones; of histograms, modular products one after the other.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ import phe.util
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.fixed_base import FixedBase
 from fate_components.crypto.fixed_point import FixedPoint
+from fate_components.crypto.integers import product, unpack
+from fate_components.crypto.packed_array import PackedArray
 from fate_components.crypto.paillier import PrivateKey, generate_keypair
 from report import Report, arguments, seconds
 
 ROWS, COLUMNS, PRECISION = 1000, 20, 20
+SLOT_BITS = 64
+HISTOGRAM_ROWS, HISTOGRAM_COLUMNS = 20_000, 4
 
 
 def main() -> None:
@@ -37,6 +42,8 @@ def main() -> None:
     )
     private = generate_keypair(options.bits)
     encryption(report, private)
+    packing(report, private)
+    histograms(report, private)
     products(report, private)
     report.print()
 
@@ -51,12 +58,17 @@ def encryption(report: Report, private: PrivateKey) -> None:
         report.add(name, 1e6 * time_ours / count, "us", 1e6 * time_theirs / their_count)
 
     report.add("key", seconds(lambda: generate_keypair(private.public.bits)), "s")
-    table = FixedBase(ours.hn, ours.modulus, ours.bits // 16)
-    report.add("table for encryption, once per key", seconds(lambda: table.random_powers(41), repeats=1), "s")
-    EncryptedArray.encrypt(ours, numbers[:60])
+    table = FixedBase(ours.hn, ours.modulus, ours.bits // 2)
+    report.add("table for encryption, once per key", seconds(lambda: table.random_powers(131), repeats=1), "s")
+    for key in (ours, private):
+        EncryptedArray.encrypt(key, numbers[:140])
     mine, yours = EncryptedArray.encrypt(ours, numbers), [theirs.encrypt(number) for number in some]
     add(
         "encrypt", seconds(lambda: EncryptedArray.encrypt(ours, numbers)), len(numbers),
+        seconds(lambda: [theirs.encrypt(number) for number in some]), len(some),
+    )  # fmt: skip
+    add(
+        "encrypt with the private key", seconds(lambda: EncryptedArray.encrypt(private, numbers)), len(numbers),
         seconds(lambda: [theirs.encrypt(number) for number in some]), len(some),
     )  # fmt: skip
     add(
@@ -69,6 +81,34 @@ def encryption(report: Report, private: PrivateKey) -> None:
         "multiply by a float (ours: 40 bits, phe: 53)", seconds(lambda: mine * numbers), 400,
         seconds(lambda: [a * b for a, b in zip(yours, some, strict=True)]), len(some),
     )  # fmt: skip
+
+
+def packing(report: Report, private: PrivateKey) -> None:
+    """Numbers of 64 bits in slots, as many in one ciphertext as there is room for."""
+    numbers = np.random.default_rng(2).uniform(-1, 1, 30 * 400)
+    key = private.public
+    packed = PackedArray.encrypt(key, numbers, SLOT_BITS)
+    one = 1 / seconds(lambda: EncryptedArray.encrypt(key, numbers[:200])) * 200
+    name = f"packed, {packed.slots} slots of {SLOT_BITS} bits: "
+    for maker, who in ((key, "encrypt"), (private, "encrypt with the private key")):
+        rate = len(numbers) / seconds(lambda: PackedArray.encrypt(maker, numbers, SLOT_BITS))  # noqa: B023 - at once
+        report.add(f"{name}{who}", rate, "values/s", one, more_is_better=True)
+    few = PackedArray.encrypt(key, numbers[: 40 * packed.slots], SLOT_BITS)
+    rate = few.width / seconds(lambda: few.decrypt(private))
+    single = EncryptedArray.encrypt(key, numbers[:40])
+    report.add(f"{name}decrypt", rate, "values/s", 40 / seconds(lambda: single.decrypt(private)), more_is_better=True)
+
+
+def histograms(report: Report, private: PrivateKey) -> None:
+    """Sums of ciphertexts by bin against products one after the other."""
+    key = private.public
+    rng = np.random.default_rng(4)
+    values = EncryptedArray.encrypt(key, rng.uniform(-1, 1, 200))[rng.integers(0, 200, HISTOGRAM_ROWS)]
+    bins = rng.integers(0, 32, (HISTOGRAM_ROWS, HISTOGRAM_COLUMNS))
+    numbers = unpack(values.to_wire(64).data, key.width_bytes)
+    bare = len(numbers) / seconds(lambda: product(numbers, key.modulus))
+    rate = bins.size / seconds(lambda: values.sum_by_bin(bins, 32))
+    report.add(f"histogram, {HISTOGRAM_ROWS} x {HISTOGRAM_COLUMNS}, 32 bins", rate, "sums/s", bare, more_is_better=True)
 
 
 def products(report: Report, private: PrivateKey) -> None:
@@ -93,6 +133,7 @@ def products(report: Report, private: PrivateKey) -> None:
 
         naive = seconds(one_power_each) / 500 * rows * COLUMNS
         report.add(f"X^T[r], {rows} x {COLUMNS}, {PRECISION} bits", ours, "s", naive)
+        report.add(f"X^T[r], {rows} x {COLUMNS}, elements", rows * COLUMNS / ours, "elements/s")
     X = rng.uniform(-1, 1, (ROWS, COLUMNS))
     w = EncryptedArray.encrypt(key, rng.uniform(-1, 1, COLUMNS))
     fixed = FixedPoint.of(X, -PRECISION)

@@ -107,3 +107,12 @@ def root_of_one(private: PrivateKey) -> mpz:
     """Neither 1 nor -1, but its square is 1 modulo n^2: encryption with it hides one bit at most."""
     p2, q2 = private.p**2, private.q**2
     return (1 + p2 * (-2 * gmpy2.invert(p2, q2) % q2)) % (p2 * q2)
+
+
+def test_the_keys_owner_makes_encryptions_of_zero_as_others_do(private: PrivateKey) -> None:
+    factors = private.random_factors(150)  # more than pay for a table
+    assert len(set(factors)) == 150
+    assert all(0 < factor < private.public.modulus for factor in factors)
+    assert private.residues(factors) == [0] * 150
+    # In the group that hn generates: of Jacobi symbol 1, as hn is.
+    assert {gmpy2.jacobi(factor % private.public.n, private.public.n) for factor in factors} == {1}

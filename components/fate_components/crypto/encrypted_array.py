@@ -15,8 +15,9 @@ from gmpy2 import mpz
 from fate_components.crypto import parallel
 from fate_components.crypto.fixed_point import DEFAULT_EXPONENT, FixedPoint, to_floats
 from fate_components.crypto.integers import Floats, Residues, as_residues, inverses, pack, product, unpack
-from fate_components.crypto.masking import Mask, packed_ciphertext, signed
+from fate_components.crypto.masking import Mask, signed
 from fate_components.crypto.paillier import PrivateKey, PublicKey
+from fate_components.crypto.slots import pack_ciphertexts
 from fate_federated.errors import CryptoError
 from fate_federated.wire.payload import Ciphertexts
 
@@ -51,16 +52,21 @@ class EncryptedArray:
         self._values, self._fresh = values, fresh
 
     @classmethod
-    def encrypt(cls, key: PublicKey, values: Plain, exponent: int = DEFAULT_EXPONENT) -> EncryptedArray:
+    def encrypt(cls, key: PublicKey | PrivateKey, values: Plain, exponent: int = DEFAULT_EXPONENT) -> EncryptedArray:
         """Encrypt numbers; floats are rounded to multiples of 2**exponent.
+
+        Args:
+            key: the private key does the same faster.
 
         Raises:
             CryptoError: a value is not finite or too large for the key.
         """
         plain = _fixed(values, exponent)
+        public = key.public if isinstance(key, PrivateKey) else key
+        _check_room(public, plain.bound)
         factors = as_residues(key.random_factors(plain.integers.size), plain.integers.shape)
-        values = _modulo(_encoded(plain, key) * factors, key.modulus)
-        return cls(key, values, plain.exponent, plain.bound, fresh=True)
+        values = _modulo(_encoded(plain, public) * factors, public.modulus)
+        return cls(public, values, plain.exponent, plain.bound, fresh=True)
 
     def decrypt(self, private: PrivateKey) -> Floats:
         """The numbers.
@@ -165,6 +171,33 @@ class EncryptedArray:
         values = [product(row, self.key.modulus) for row in rows]
         return EncryptedArray(self.key, as_residues(values, shape), self.exponent, self._known_bound * count)
 
+    def sum_by_bin(self, bins: npt.NDArray[Any], count: int) -> EncryptedArray:
+        """Sums of the rows that fall into each bin, for each column of ``bins``: one multiplication per number.
+
+        Args:
+            bins: integers below ``count``, shape (rows, columns); in a column where a row's is negative, it counts
+                nowhere.
+            count: of bins.
+
+        Returns:
+            shape (columns, count) of an array (rows,), and (columns, count, k) of one (rows, k).
+
+        Raises:
+            CryptoError: shapes or bins do not fit.
+        """
+        if bins.ndim != 2 or len(self.shape) not in (1, 2) or len(bins) != len(self) or bins.dtype.kind not in "iu":
+            raise CryptoError(f"Bins of shape {bins.shape} and {bins.dtype} do not fit rows of shape {self.shape}.")
+        if count < 1 or (bins.size and int(bins.max()) >= count):
+            raise CryptoError(f"A bin is not one of {count}.")
+        groups = bins.astype(np.int64)
+        most = max((int(np.bincount(column[column >= 0], minlength=1).max()) for column in groups.T), default=0)
+        layers = []
+        for layer in np.atleast_2d(self._values.T):
+            rows = parallel.grouped_products(layer.tolist(), groups, count, self.key.modulus)
+            layers.append(as_residues([value for row in rows for value in row], (groups.shape[1], count)))
+        values = layers[0] if len(self.shape) == 1 else np.stack(layers, axis=-1)
+        return EncryptedArray(self.key, values, self.exponent, self._known_bound * most)
+
     def at_exponent(self, exponent: int) -> EncryptedArray:
         """The same numbers with a lower exponent."""
         if exponent == self.exponent:
@@ -186,11 +219,31 @@ class EncryptedArray:
         slot_bits = self._known_bound.bit_length() + 2
         slots = max((self.key.bits - 2) // slot_bits, 1)
         flat, modulus = self._values.ravel().tolist(), self.key.modulus
-        packed = [packed_ciphertext(flat[at : at + slots], slot_bits, modulus) for at in range(0, len(flat), slots)]
+        packed = [pack_ciphertexts(flat[at : at + slots], slot_bits, modulus) for at in range(0, len(flat), slots)]
         pads = [mpz(secrets.randbelow(int(self.key.n))) for _ in packed]
         values = [value * (1 + pad * self.key.n) % modulus for value, pad in zip(packed, pads, strict=True)]
         mask = Mask(self.key, self.shape, self.exponent, self._known_bound, slots, as_residues(pads, (len(pads),)))
         return EncryptedArray(self.key, as_residues(values, (len(values),)), 0, None), mask
+
+    def packed_ciphertexts(self, slot_bits: int, slots: int) -> EncryptedArray:
+        """Along the last axis, up to ``slots`` plaintexts in each: the sum of integer[j] * 2**(slot_bits * j).
+
+        See :class:`~fate_components.crypto.packed_array.PackedArray`, which knows how to read them.
+        """
+        modulus = self.key.modulus
+        rows = self._values.reshape(-1, self.shape[-1])
+        values = [
+            pack_ciphertexts(row[at : at + slots], slot_bits, modulus)
+            for row in rows.tolist()
+            for at in range(0, len(row), slots)
+        ]
+        shape = (*self.shape[:-1], -(-self.shape[-1] // slots))
+        bound = self._known_bound * sum(1 << (slot_bits * slot) for slot in range(min(slots, self.shape[-1])))
+        return EncryptedArray(self.key, as_residues(values, shape), 0, bound)
+
+    def bounded(self, bound: int) -> EncryptedArray:
+        """The same ciphertexts, of which it is known from elsewhere that no integer has a larger magnitude."""
+        return EncryptedArray(self.key, self._values, self.exponent, bound, fresh=self._fresh)
 
     # To other parties
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import gmpy2
 import numpy as np
 import numpy.typing as npt
 from gmpy2 import mpz
@@ -15,6 +13,7 @@ from gmpy2 import mpz
 from fate_components.crypto.fixed_point import to_floats
 from fate_components.crypto.integers import Floats, Residues, as_residues, pack, unpack
 from fate_components.crypto.paillier import PublicKey
+from fate_components.crypto.slots import unpack_integers
 from fate_federated.errors import CryptoError
 
 
@@ -51,7 +50,7 @@ class Mask:
         packed = signed(residues, self.key, 1 << (self.slots * slot_bits))
         integers: list[mpz] = []
         for value in packed:
-            integers += _unpacked(value, min(self.slots, math.prod(self.shape) - len(integers)), slot_bits)
+            integers += unpack_integers(value, min(self.slots, math.prod(self.shape) - len(integers)), slot_bits)
         if any(abs(integer) > self.bound for integer in integers):
             raise _tampered()
         return to_floats(as_residues(integers, self.shape), self.exponent)
@@ -87,24 +86,6 @@ def signed(residues: Residues, key: PublicKey, bound: int) -> Residues:
     if any(abs(value) > bound for value in values):
         raise _tampered()
     return as_residues(values, residues.shape)
-
-
-def packed_ciphertext(values: Sequence[mpz], slot_bits: int, modulus: mpz) -> mpz:
-    """One ciphertext of the sum of plaintext_j * 2**(slot_bits * j)."""
-    shift, result = mpz(1) << slot_bits, mpz(1)
-    for value in reversed(values):
-        result = gmpy2.powmod(result, shift, modulus) * value % modulus
-    return result
-
-
-def _unpacked(value: mpz, count: int, slot_bits: int) -> list[mpz]:
-    """The signed numbers that were packed; the last takes what is left."""
-    half, result = mpz(1) << (slot_bits - 1), []
-    for _ in range(count - 1):
-        number = (value + half) % (2 * half) - half
-        result.append(number)
-        value = (value - number) >> slot_bits
-    return [*result, value]
 
 
 def _tampered() -> CryptoError:

@@ -9,6 +9,17 @@ of hⁿ's powers, where a textbook ciphertext costs a full power of a random num
 
 Only the holder of p and q decrypts. hⁿ is chosen by whoever made the key: like the key itself it is trusted to be
 made as said; a maker who cheats can let others see what it can see anyway.
+
+The exponent keeps the length for which the reduction to factoring stands. Shorter ones (Koshiba, Kurosawa 2004, "Short
+exponent Diffie-Hellman problems"; 448 bits in Ma, Han, Yang, Wang, Chen 2021, "Optimized Paillier cryptosystem with
+fast encryption and decryption") would be twice as fast on a stronger assumption.
+
+Who has p and q draws hⁿᵃ modulo p² and modulo q² separately (:meth:`PrivateKey.random_factors`): from exponents 64 bits
+longer than the two groups' orders, so within 2⁻⁶³ of uniform among the powers of hⁿ, whatever is assumed.
+
+The engine is gmpy2. Of others that can be installed, sf-heu 0.5.2 encrypts no faster (1,080 values per second on one
+core with 2048 bits, measured where gmpy2 gave 1,300 to 1,600) and wants every number as an object of its own;
+ipcl-python has no build for this Python.
 """
 
 from __future__ import annotations
@@ -31,6 +42,7 @@ from fate_federated.errors import CryptoError
 
 MINIMUM_BITS = 1024
 MAXIMUM_BITS = 8192
+_EXTRA_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class PublicKey:
 
     def random_factors(self, count: int) -> list[mpz]:
         """Encryptions of zero, each with fresh randomness: times one, a ciphertext is a new one of the same number."""
-        return parallel.random_powers(self.hn, self.modulus, -(-self.bits // 16), count)
+        return parallel.random_powers(self.hn, self.modulus, -(-self.bits // 2), count)
 
     def to_wire(self) -> dict[str, bytes]:
         """For other parties."""
@@ -126,6 +138,26 @@ class PrivateKey:
     public: PublicKey
     p: mpz = field(repr=False)
     q: mpz = field(repr=False)
+
+    def random_factors(self, count: int) -> list[mpz]:
+        """The same as the public key's, in two thirds of the time.
+
+        Squares are drawn independently modulo p² and q², and half of them multiplied by hⁿ: all powers of hⁿ, nothing
+        else. A factor from outside, such as one of Jacobi symbol -1, would leave a trace that the others'
+        re-randomisation cannot remove, and tell the owner which ciphertexts were added up.
+        """
+        p, q, hn, modulus = self.p, self.q, self.public.hn, self.public.modulus
+        if p % 4 != 3 or q % 4 != 3 or gmpy2.gcd(p - 1, q - 1) != 2:  # a key made elsewhere
+            return self.public.random_factors(count)
+        of_p, of_q = (
+            parallel.random_powers(hn * hn % prime**2, prime**2, int(prime.bit_length()) + _EXTRA_BITS, count)
+            for prime in (p, q)
+        )
+        p_square, q_square = p * p, q * q
+        inverse = gmpy2.invert(p_square, q_square)
+        squares = [a + p_square * ((b - a) * inverse % q_square) for a, b in zip(of_p, of_q, strict=True)]
+        odd = secrets.randbits(count) if count else 0
+        return [value * hn % modulus if odd >> place & 1 else value for place, value in enumerate(squares)]
 
     def residues(self, ciphertexts: Sequence[mpz]) -> list[mpz]:
         """Plaintexts in 0..n-1, by the Chinese remainder theorem (Paillier 1999, section 7). In threads, if many."""

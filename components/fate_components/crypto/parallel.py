@@ -9,7 +9,7 @@ import numpy as np
 from gmpy2 import mpz
 
 from fate_components.crypto.fixed_base import fixed_base
-from fate_components.crypto.integers import Integers, pack, product, unpack
+from fate_components.crypto.integers import Integers, pack, product, products_by_group, unpack
 from fate_components.crypto.multi_exponentiation import (
     exponent_bits,
     multiplications,
@@ -22,13 +22,13 @@ from fate_components.crypto.workers import cores, shared_workers
 _WORTH_SECONDS = 0.06
 
 
-def random_powers(base: mpz, modulus: mpz, exponent_bytes: int, count: int) -> list[mpz]:
-    """``count`` powers of one base with secret random exponents of that many bytes."""
-    pieces = _pieces(count * exponent_bytes, count, modulus)
+def random_powers(base: mpz, modulus: mpz, exponent_bits: int, count: int) -> list[mpz]:
+    """``count`` powers of one base with secret random exponents of at least that many bits."""
+    pieces = _pieces(count * exponent_bits // 10, count, modulus)
     if pieces == 1:
-        return fixed_base(base, modulus, exponent_bytes).random_powers(count)
+        return fixed_base(base, modulus, exponent_bits).random_powers(count)
     width = _width(modulus)
-    request = {"name": "random_powers", "modulus": modulus.digits(16), "width": width, "exponent_bytes": exponent_bytes}
+    request = {"name": "random_powers", "modulus": modulus.digits(16), "width": width, "exponent_bits": exponent_bits}
     body = pack([base], width)
     counts = [len(part) for part in np.array_split(np.empty(count, dtype=np.bool_), pieces)]
     answers = shared_workers().run([(request | {"count": part}, body) for part in counts])
@@ -52,8 +52,7 @@ def matrix_product(bases: Sequence[mpz], exponents: Integers, modulus: mpz) -> l
         answers = shared_workers().run([part(bases, columns) for columns in np.array_split(exponents, pieces, axis=1)])
         return list(chain.from_iterable(unpack(answer, width) for answer in answers))
     # Few columns: each worker takes some of the rows.
-    rows = [int(part[0]) for part in np.array_split(np.arange(terms), pieces)] + [terms]
-    spans = [slice(start, end) for start, end in pairwise(rows)]
+    spans = _spans(terms, pieces)
     answers = shared_workers().run([part(bases[span], exponents[span]) for span in spans])
     return [product(some, modulus) for some in zip(*(unpack(answer, width) for answer in answers), strict=True)]
 
@@ -66,13 +65,48 @@ def elementwise_powers(bases: Sequence[mpz], exponents: Sequence[int], modulus: 
         return powers(bases, exponents, modulus)
     width = _width(modulus)
     request = {"name": "powers", "modulus": modulus.digits(16), "width": width}
-    places = np.array_split(np.arange(len(bases)), pieces)
     requests = []
-    for span in (slice(int(part[0]), int(part[-1]) + 1) for part in places):
+    for span in _spans(len(bases), pieces):
         some = bases[span]
         body = pack(some, width) + np.array(exponents[span], dtype=np.int64).tobytes()
         requests.append((request | {"count": len(some)}, body))
     return list(chain.from_iterable(unpack(answer, width) for answer in shared_workers().run(requests)))
+
+
+def grouped_products(values: Sequence[mpz], groups: Integers, count: int, modulus: mpz) -> list[list[mpz]]:
+    """For each column j of ``groups`` and each g in 0..count-1, the product of values[i] where groups[i, j] is g.
+
+    Args:
+        groups: shape (len(values), columns); a negative one is left out.
+    """
+    columns = groups.shape[1]
+    pieces = _pieces(groups.size, max(columns, len(values)), modulus)
+    if pieces == 1:
+        return [products_by_group(values, column, count, modulus) for column in groups.T]
+    width = _width(modulus)
+    request = {"name": "grouped_products", "modulus": modulus.digits(16), "width": width, "groups": count}
+
+    def part(some: Sequence[mpz], of: Integers) -> tuple[dict[str, object], bytes]:
+        body = pack(some, width) + np.ascontiguousarray(of.T, dtype=np.int32).tobytes()
+        return request | {"shape": of.shape}, body
+
+    def rows_of(answer: bytes) -> list[list[mpz]]:
+        flat = unpack(answer, width)
+        return [flat[at : at + count] for at in range(0, len(flat), count)]
+
+    if columns >= pieces:
+        answers = shared_workers().run([part(values, some) for some in np.array_split(groups, pieces, axis=1)])
+        return list(chain.from_iterable(map(rows_of, answers)))
+    spans = _spans(len(values), pieces)
+    answers = shared_workers().run([part(values[span], groups[span]) for span in spans])
+    by_column = zip(*map(rows_of, answers), strict=True)
+    return [[product(some, modulus) for some in zip(*column, strict=True)] for column in by_column]
+
+
+def _spans(count: int, pieces: int) -> list[slice]:
+    """0..count-1 in about equal slices."""
+    starts = [int(part[0]) for part in np.array_split(np.arange(count), pieces)] + [count]
+    return [slice(start, end) for start, end in pairwise(starts)]
 
 
 def _pieces(work: int, most: int, modulus: mpz) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from gmpy2 import mpz
 
 from fate_components.crypto.fixed_base import fixed_base
-from fate_components.crypto.integers import pack, unpack
+from fate_components.crypto.integers import pack, products_by_group, unpack
 from fate_components.crypto.multi_exponentiation import powers, products_of_powers
 
 _SIZES = struct.Struct("<IQ")
@@ -53,8 +53,8 @@ def compute(operation: dict[str, Any], body: bytes) -> bytes:
     modulus, width = mpz(operation["modulus"], 16), operation["width"]
     match operation["name"]:
         case "random_powers":
-            made = fixed_base(unpack(body, width)[0], modulus, operation["exponent_bytes"])
-            values: Sequence[mpz] = made.random_powers(operation["count"])
+            table = fixed_base(unpack(body, width)[0], modulus, operation["exponent_bits"])
+            values: Sequence[mpz] = table.random_powers(operation["count"])
         case "products_of_powers":
             terms, columns = operation["shape"]
             bases = unpack(body[: terms * width], width)
@@ -64,6 +64,13 @@ def compute(operation: dict[str, Any], body: bytes) -> bytes:
             count = operation["count"]
             scalars: list[int] = np.frombuffer(body, dtype=np.int64, offset=count * width).tolist()
             values = powers(unpack(body[: count * width], width), scalars, modulus)
+        case "grouped_products":
+            terms, columns = operation["shape"]
+            some = unpack(body[: terms * width], width)
+            groups = np.frombuffer(body, dtype=np.int32, offset=terms * width).reshape(columns, terms)
+            values = [
+                made for column in groups for made in products_by_group(some, column, operation["groups"], modulus)
+            ]
         case unknown:
             raise ValueError(unknown)
     return pack(values, width)
