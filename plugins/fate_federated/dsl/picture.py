@@ -1,9 +1,8 @@
-"""A pipeline's graph as text that Mermaid or Graphviz draws."""
+"""A pipeline's graph as text that Mermaid or Graphviz draws: components, what flows between them, models applied."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 
 from fate_federated.dsl.pipeline import Edge, EdgeKind, Node, Pipeline
 from fate_federated.dsl.predict import TRAINED
@@ -18,20 +17,14 @@ _STYLES = {
 _MERMAID_CODES = {ord(sign): f"#{ord(sign)};" for sign in '"#&<>|`\\'}
 
 
-class PictureLanguage(StrEnum):
-    """What draws the text."""
-
-    MERMAID = "mermaid"
-    GRAPHVIZ = "graphviz"
+def mermaid(pipeline: Pipeline) -> str:
+    """A flowchart of Mermaid's: data are plain arrows, models dotted, isometric models thick, caches end round."""
+    return "\n".join(_mermaid(pipeline)) + "\n"
 
 
-def draw(pipeline: Pipeline, language: PictureLanguage) -> str:
-    """The components, what flows between them, and the models of an earlier training that they apply.
-
-    Data are drawn as plain arrows, models dashed, isometric models thick, caches with a round end.
-    """
-    lines = _mermaid(pipeline) if language is PictureLanguage.MERMAID else _graphviz(pipeline)
-    return "\n".join(lines) + "\n"
+def graphviz(pipeline: Pipeline) -> str:
+    """A digraph of Graphviz's: data are plain arrows, models dashed, isometric models bold, caches dotted."""
+    return "\n".join(_graphviz(pipeline)) + "\n"
 
 
 def _mermaid(pipeline: Pipeline) -> Iterator[str]:
