@@ -173,6 +173,11 @@ class SiteSettings(_Settings):
         """Folder of the dsl and conf files that other sites' initiators sent."""
         return self.path("gateway/jobs")
 
+    @property
+    def trained_jobs(self) -> Path:
+        """Folder of the dsl and conf of every job that this site took part in."""
+        return self.path("gateway/trained")
+
 
 def _checked_address(value: str) -> str:
     port = value.rpartition(":")[2]

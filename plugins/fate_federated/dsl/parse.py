@@ -156,6 +156,19 @@ def predict_dsl(
     return {"components": {name: write_component(text) for name, text in derived.items()}}
 
 
+def dialect(conf: Document) -> int:
+    """The dsl version of a conf: 1 or 2."""
+    return _version(conf, Findings()) if isinstance(conf.value, dict) else 2
+
+
+def predicts(dsl: Document | None, conf: Document) -> bool:
+    """Whether a job predicts with the models of an earlier one: its conf says so, or its dsl applies such models."""
+    job = members(members(conf.value).get("job_parameters"))
+    if dialect(conf) == 2:
+        job = members(job.get("common"))
+    return job.get("job_type") == Mode.PREDICT or (dsl is not None and is_prediction(read_components(dsl, Findings())))
+
+
 def _to_run(components: Mapping[str, ComponentText], conf: Document, catalog: Catalog) -> Mapping[str, ComponentText]:
     """Those of a version 1 job: where it predicts and has the dsl of the training beside it, those derived from it."""
     job = members(conf.value.get("job_parameters"))

@@ -29,6 +29,7 @@ from fate_federated.gateway.tables_of_job import check_tables_exist
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
 from fate_federated.status import JobStatus
+from fate_federated.trained_jobs import TrainedJobs
 from fate_federated.wire.records import Job, JobEnd, JobFiles, JobOrder, JobParty
 
 log = logging.getLogger(__name__)
@@ -213,6 +214,7 @@ class JobStart:
         run_ids = {
             at.party: job.run_id if at.party == job.initiator else created_run_id(job.run_id) for at in job.parties
         }
+        await asyncio.to_thread(TrainedJobs(self._site.trained_jobs).keep, job.job_id, files)
         await self._database.run(lambda session: add_job(session, job, files, run_ids))
         self._roster.forget(job.job_id)
 

@@ -1,0 +1,123 @@
+"""The jobs that a site took part in, kept so that later jobs can predict with their models.
+
+A conf of a job that predicts says little: the model's version, the parties, new tables. The dsl and all other
+parameters are those of the training. What is sent to the other parties holds everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fate_federated.dsl.document import Document, members, read_json, shorten
+from fate_federated.dsl.job_files import JobTexts
+from fate_federated.dsl.parse import dialect, parse_documents, predict_dsl, predicts
+from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.dsl.render import RenderedJob, render
+from fate_federated.errors import DslError
+from fate_federated.run_parameters import run_parameters
+from fate_federated.wire.records import JobFiles
+
+_JOB_ID = re.compile(r"[0-9]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedJob:
+    """A job as it ran.
+
+    Attributes:
+        texts: its dsl and conf.
+        pipeline: with the parameters that its run was triggered with.
+    """
+
+    texts: JobTexts
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedJobs:
+    """The files of jobs, by job id.
+
+    Attributes:
+        folder: one small file for each.
+    """
+
+    folder: Path
+
+    def keep(self, job_id: str, files: JobFiles) -> None:
+        """Keep a job's files, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        content = {"dsl": files.dsl, "conf": files.conf, "overrides": files.overrides}
+        writing = self.folder / f".{job_id}.{os.getpid()}"
+        writing.write_text(json.dumps(content), encoding="utf-8")
+        writing.replace(self.folder / f"{job_id}.json")
+
+    def find(self, job_id: str) -> TrainedJob | None:
+        """A job, None where this site took no part in one of that id.
+
+        Raises:
+            DslError: it needs a component that is not installed any more.
+        """
+        if not _JOB_ID.fullmatch(job_id):
+            return None
+        try:
+            content = json.loads((self.folder / f"{job_id}.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        name = f"job {job_id}"
+        texts = JobTexts(read_json(content["dsl"], f"dsl of {name}"), read_json(content["conf"], f"conf of {name}"))
+        overrides = json.loads(content["overrides"] or "{}")
+        pipeline = texts.compile()
+        nodes = tuple(
+            replace(node, parameters={party: run_parameters(node, party, overrides) for party in node.participants})
+            for node in pipeline.nodes
+        )
+        return TrainedJob(texts, replace(pipeline, nodes=nodes))
+
+    def complete(self, dsl: Document | None, conf: Document) -> RenderedJob | None:
+        """A job that predicts, with all that its files leave to the training.
+
+        Args:
+            dsl: None to take the one that is derived from the training's.
+
+        Returns:
+            dsl and conf that hold everything; None for a job that trains, and for one whose dsl is there and whose
+            model is named only when it runs.
+
+        Raises:
+            DslError: it cannot be compiled, or there is no dsl and no training to take it from.
+        """
+        if not predicts(dsl, conf):
+            return None
+        section, job_parameters = _job_parameters(conf)
+        version = job_parameters.get("model_version")
+        trained = self.find(str(version)) if version else None
+        if trained is None:
+            if dsl is not None:
+                return None
+            message = "model_version is left open" if not version else f"this site has no job {shorten(version)}"
+            remedy = "Name the id of the job that trained the model, or put the prediction's dsl beside the conf."
+            raise DslError([conf.problem((*section, "model_version"), message, remedy)])
+        if dsl is None or dialect(conf) == 1:
+            dsl = _derived(trained, conf)
+        return render(parse_documents(dsl, conf, trained=trained.pipeline))
+
+
+def _derived(trained: TrainedJob, conf: Document) -> Document:
+    """The prediction's dsl, in the dialect of its conf."""
+    texts = trained.texts
+    if dialect(conf) == 2 and dialect(texts.conf) == 1:
+        job = render(trained.pipeline)
+        texts = JobTexts(read_json(job.dsl_text, texts.dsl.file), read_json(job.conf_text, texts.conf.file))
+    return read_json(json.dumps(predict_dsl(texts.dsl, texts.conf)), f"derived from the {texts.dsl.file}")
+
+
+def _job_parameters(conf: Document) -> tuple[tuple[str, ...], dict[str, object]]:
+    section: tuple[str, ...] = ("job_parameters",) if dialect(conf) == 1 else ("job_parameters", "common")
+    found: object = conf.value
+    for key in section:
+        found = members(found).get(key)
+    return section, dict(members(found))
