@@ -30,7 +30,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for group in ("certs", "site", "data", "job", "egress"):
+    for group in ("certs", "site", "data", "job", "dsl", "egress"):
         assert group in done.stdout
 
 

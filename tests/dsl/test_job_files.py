@@ -133,3 +133,11 @@ def test_line_ends_belong_to_the_text(tmp_path: Path) -> None:
     both = load_job(write(tmp_path / "x_dsl.json", b"{}\r\n"), write(tmp_path / "x_conf.json", b"{ }"))
     assert (both.dsl_text, both.conf_text) == ("{}\r\n", "{ }")
     assert job_digest("{}\r\n", "{ }") == sha256(b"{}\r\n\0{ }").hexdigest()[:12]
+
+
+def test_links_in_a_circle_are_a_problem_and_no_crash(tmp_path: Path) -> None:
+    for name in ("a_dsl.json", "a_conf.json"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    (job,) = find_jobs(tmp_path).jobs
+    with pytest.raises(DslError, match="cannot be read"):
+        load_job(job.dsl, job.conf)

@@ -27,15 +27,19 @@ JOB_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class JobPaths:
-    """Where a job's texts are; both paths are the same when one file holds them."""
+    """Where a job's texts are; both paths are the same when one file holds them.
+
+    Attributes:
+        dsl: None for a conf alone, which is a job when it predicts: the dsl is derived from the training's.
+    """
 
     name: str
-    dsl: Path
+    dsl: Path | None
     conf: Path
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        return (self.dsl,) if self.dsl == self.conf else (self.dsl, self.conf)
+        return (self.conf,) if self.dsl is None or self.dsl == self.conf else (self.dsl, self.conf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def find_jobs(folder: Path) -> FoundJobs:
     halves: dict[tuple[str, str], dict[str, str]] = {}
     problems: list[DslProblem] = []
     for parent, entry in _walk(str(folder), problems):
-        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(folder.resolve()):
+        if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(folder.resolve()):
             problems.append(_problem(entry.path, f"it is a link that leads out of {folder}", "Put a copy there."))
             continue
         for suffix in SUFFIXES:
@@ -97,17 +101,19 @@ def find_jobs(folder: Path) -> FoundJobs:
             by_name.setdefault(name, []).append(JobPaths(name, both, both))
         if len(files) == 2:
             by_name.setdefault(name, []).append(JobPaths(name, Path(files[DSL_SUFFIX]), Path(files[CONF_SUFFIX])))
-        for suffix, path in files.items() if len(files) == 1 else ():
-            message = f"there is no {name}{CONF_SUFFIX if suffix == DSL_SUFFIX else DSL_SUFFIX} beside it"
-            problems.append(_problem(path, message, "A job is a dsl and a conf of the same name."))
+        elif CONF_SUFFIX in files:
+            by_name.setdefault(name, []).append(JobPaths(name, None, Path(files[CONF_SUFFIX])))
+        elif DSL_SUFFIX in files:
+            message = f"there is no {name}{CONF_SUFFIX} beside it"
+            problems.append(_problem(files[DSL_SUFFIX], message, "A job is a dsl and a conf of the same name."))
     jobs: list[JobPaths] = []
     for name, same in sorted(by_name.items()):
         if len(same) == 1:
             jobs += same
         else:
-            places = " and ".join(str(job.dsl) for job in same)
+            places = " and ".join(str(job.paths[0]) for job in same)
             message = f"more than one job is named {name}: {places}"
-            problems += [_problem(str(job.dsl), message, "Rename one of them: a name is one job.") for job in same]
+            problems += [_problem(str(job.paths[0]), message, "Rename one of them: a name is one job.") for job in same]
     return FoundJobs(tuple(jobs), tuple(problems))
 
 
@@ -122,7 +128,7 @@ def load_job(dsl: Path, conf: Path | None = None, *, dsl_file: str = "", conf_fi
         DslError: a file cannot be read, or is not JSON.
     """
     if conf is None or conf == dsl:
-        return _split(read_document(dsl, dsl_file or str(dsl)))
+        return split_job(read_document(dsl, dsl_file or str(dsl)))
     documents: list[Document] = []
     problems: list[DslProblem] = []
     for path, name in ((dsl, dsl_file), (conf, conf_file)):
@@ -153,7 +159,12 @@ def read_document(path: Path, file: str) -> Document:
     return read_json(decode_utf8(data, file), file)
 
 
-def _split(both: Document) -> JobTexts:
+def split_job(both: Document) -> JobTexts:
+    """The two texts of a document that holds them as ``{"dsl": …, "conf": …}``.
+
+    Raises:
+        DslError: it does not.
+    """
     problems: list[DslProblem] = []
     if not isinstance(both.value, dict):
         problems.append(both.problem((), "it is no object", 'Write {"dsl": {…}, "conf": {…}}.'))

@@ -59,9 +59,9 @@ def _in_folder(folder: Path) -> Iterator[Pair]:
     by_folder: dict[Path, list[JobFile]] = {}
     root = folder.resolve()
     for path in _walk(folder):
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not _leads_to(path).is_relative_to(root):
             yield _outside(path, folder)
-        elif path.is_file():
+        elif path.is_file() or (path.is_symlink() and not path.exists()):
             by_folder.setdefault(path.parent, []).append(look_into(path))
     yield from _pairs(by_folder, root)
 
@@ -117,16 +117,18 @@ def _are_related(dsl: JobFile, conf: JobFile) -> bool:
     return dsl.words <= conf.words or bool(dsl.components & conf.components or dsl.sources & conf.sources)
 
 
-def _distance(dsl: JobFile, conf: JobFile) -> tuple[int, bool, bool, int, int]:
+def _distance(dsl: JobFile, conf: JobFile) -> tuple[int, bool, bool, int, int, int]:
     """How badly a conf fits a dsl: sources that the conf has no table for, data to validate on that the dsl lacks, a
     name of its own, then components and tables that only one of them has, against words that their names share.
     """
-    differ = len(dsl.components ^ conf.components) + len(conf.tables - dsl.sources)
+    strange = len(conf.components - dsl.components) + len(conf.tables - dsl.sources)
+    differ = strange + len(dsl.components - conf.components)
     return (
         len(dsl.sources - conf.sources),
         conf.validates and not dsl.validates,
         not dsl.words <= conf.words,
         differ - len(dsl.words & conf.words),
+        strange,
         differ,
     )
 
@@ -170,7 +172,7 @@ def _named(
         return None
     path = Path(os.path.normpath(folder / written))
     try:
-        if root is not None and not path.resolve().is_relative_to(root):
+        if root is not None and not _leads_to(path).is_relative_to(root):
             problems.append(
                 suite.problem(at, f"{shorten(written)} leads out of the folder", "Check one that has both.")
             )
@@ -181,6 +183,11 @@ def _named(
     if not there:
         problems.append(suite.problem(at, f"there is no file {shorten(written)}", "Paths start at the suite's folder."))
     return path
+
+
+def _leads_to(path: Path) -> Path:
+    """Where a path really is; :meth:`Path.resolve` raises at links that lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _outside(path: Path, folder: Path) -> Pair:
