@@ -205,20 +205,28 @@ Global___Ciphertexts: _TypeAlias = Ciphertexts  # noqa: Y015
 
 @_typing.final
 class GroupElements(_message.Message):
-    """Elements of ristretto255 (RFC 9496), 32 bytes each."""
+    """Elements of a group, or signatures, of one width each."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    WIDTH_BYTES_FIELD_NUMBER: _builtins.int
     count: _builtins.int
+    group: _builtins.str
+    """in words, for the egress ledger; empty: ristretto255 (RFC 9496)"""
+    width_bytes: _builtins.int
+    """of one, 1 to 1024; 0: 32"""
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
+        group: _builtins.str = ...,
+        width_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "group", b"group", "width_bytes", b"width_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -175,7 +175,7 @@ class Output(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     kind: _builtins.str
-    """data or model"""
+    """data, model or cache"""
     name: _builtins.str
     """as the dsl names it"""
     location: _builtins.str

@@ -25,7 +25,10 @@ MAX_STRUCTURE_BYTES = 4 << 20
 MAX_BODY_BYTES = 1 << 36
 MAX_DEPTH = 16
 MAX_DIMENSIONS = 8
+RISTRETTO = "ristretto255"
 ELEMENT_BYTES = 32
+"""Of ristretto255."""
+MAX_ELEMENT_BYTES = 1024
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "f8": np.dtype("<f8"), "f4": np.dtype("<f4"), "i8": np.dtype("<i8"), "i4": np.dtype("<i4"), "i2": np.dtype("<i2"),
@@ -64,12 +67,19 @@ class Ciphertexts:
 
 @dataclass(frozen=True, slots=True)
 class GroupElements:
-    """Elements of ristretto255, 32 bytes each."""
+    """Elements of a group, or signatures, one after the other.
+
+    Attributes:
+        group: which, as the egress ledger calls it.
+        width_bytes: of one.
+    """
 
     data: bytes = field(repr=False)
+    group: str = RISTRETTO
+    width_bytes: int = ELEMENT_BYTES
 
     def __len__(self) -> int:
-        return len(self.data) // ELEMENT_BYTES
+        return len(self.data) // self.width_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +149,12 @@ class _Encoder:
                     shape=value.shape,
                 ))  # fmt: skip
             case GroupElements():
-                _check_length(value, len(value.data), len(value) * ELEMENT_BYTES)
-                self._add(Kind.GROUP_ELEMENTS, f"ristretto255[{len(value)}]", memoryview(value.data).cast("B"))
-                return pb.Value(group_elements=pb.GroupElements(count=len(value)))
+                _check_elements(value.group, value.width_bytes)
+                _check_length(value, len(value.data), len(value) * value.width_bytes)
+                self._add(Kind.GROUP_ELEMENTS, f"{value.group}[{len(value)}]", memoryview(value.data).cast("B"))
+                return pb.Value(group_elements=pb.GroupElements(
+                    count=len(value), group=value.group, width_bytes=value.width_bytes
+                ))  # fmt: skip
             case Ids():
                 return self._ids(value.values)
             case Mapping():
@@ -227,7 +240,9 @@ class _Decoder:
             case "ciphertexts":
                 return self._ciphertexts(value.ciphertexts)
             case "group_elements":
-                return GroupElements(bytes(self._take(value.group_elements.count * ELEMENT_BYTES)))
+                group, width = value.group_elements.group or RISTRETTO, value.group_elements.width_bytes or ELEMENT_BYTES
+                _check_elements(group, width)
+                return GroupElements(bytes(self._take(value.group_elements.count * width)), group, width)
             case "ids":
                 return self._ids(value.ids)
         raise MessageRejected("A message holds a value of no known type.")
@@ -273,6 +288,11 @@ def _check_ciphertexts(key_fingerprint: bytes, width_bytes: int, shape: Sequence
     _check_shape(shape)
     if not 1 <= width_bytes <= 4096 or len(key_fingerprint) != 32:
         raise MessageRejected("A message holds ciphertexts of an impossible width or key.")
+
+
+def _check_elements(group: str, width_bytes: int) -> None:
+    if not 1 <= width_bytes <= MAX_ELEMENT_BYTES or len(group) > 32 or not (group.isascii() and group.isalnum()):
+        raise MessageRejected("A message holds elements of an impossible width or group.")
 
 
 def _check_length(value: object, length: int, expected: int) -> None:
