@@ -34,17 +34,22 @@ def test_a_folder_that_is_not_there_holds_no_jobs(tmp_path: Path) -> None:
     assert find_jobs(tmp_path / "none").jobs == ()
 
 
-def test_a_half_without_the_other_is_a_problem_of_its_own(tmp_path: Path) -> None:
+def test_a_dsl_without_a_conf_is_a_problem_of_its_own(tmp_path: Path) -> None:
     write(tmp_path / "ok_dsl.json")
     write(tmp_path / "ok_conf.json")
     write(tmp_path / "a/lone_dsl.json")
-    write(tmp_path / "b/lone_conf.json")
     found = find_jobs(tmp_path)
     assert [job.name for job in found.jobs] == ["ok"]
     assert {problem.file: problem.message for problem in found.problems} == {
         str(tmp_path / "a/lone_dsl.json"): "there is no lone_conf.json beside it",
-        str(tmp_path / "b/lone_conf.json"): "there is no lone_dsl.json beside it",
     }
+
+
+def test_a_conf_alone_may_be_a_job_that_predicts(tmp_path: Path) -> None:
+    write(tmp_path / "lone_conf.json")
+    (job,) = find_jobs(tmp_path).jobs
+    assert job == JobPaths("lone", None, tmp_path / "lone_conf.json")
+    assert job.paths == (tmp_path / "lone_conf.json",)
 
 
 def test_two_jobs_of_one_name_are_none(tmp_path: Path) -> None:

@@ -25,9 +25,11 @@ POLL_SECONDS = 0.5
 
 @app.command()
 def submit(
-    dsl: Annotated[Path, typer.Option("--dsl", "-d", help="FATE's dsl.")],
     conf: Annotated[Path, typer.Option("--conf", "-c", help="FATE's runtime conf.")],
-    name: Annotated[str, typer.Option(help="The job's name; taken from the dsl's file name if not given.")] = "",
+    dsl: Annotated[
+        Path | None, typer.Option("--dsl", "-d", help="FATE's dsl. A job that predicts can do without.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="The job's name; taken from the first file's name if not given.")] = "",
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Follow the job to its end.")] = False,
     site: SiteOption = DEFAULT_SITE,
 ) -> None:

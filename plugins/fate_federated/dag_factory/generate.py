@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from fate_federated.dsl.document import MAX_TEXT_BYTES
+from fate_federated.dsl.document import MAX_TEXT_BYTES, Document, decode_utf8, read_json
 from fate_federated.dsl.job_files import (
     COMBINED_SUFFIX,
     CONF_SUFFIX,
@@ -18,9 +18,11 @@ from fate_federated.dsl.job_files import (
     find_jobs,
     job_digest,
     load_job,
+    split_job,
 )
 from fate_federated.errors import DslError, DslProblem
 from fate_federated.settings import SiteSettings
+from fate_federated.trained_jobs import TrainedJobs
 
 # Airflow looks into a file only when it holds the words "airflow" and "dag".
 _JOB = '''\
@@ -49,13 +51,12 @@ _BROKEN = '''\
 
 from fate_federated.dag_factory.job_file import broken_job
 
-broken_job(
-    file={file!r},
-    message={message!r},
-    remedy={remedy!r},
-)
+broken_job({problems!r})
 '''
 
+
+_PREDICTS = (b'"predict"', b'"pipeline.')
+"""One of them is in the files of every job that predicts."""
 
 _END_OF_ZIP = b"PK\5\6"
 """In every ZIP archive and in no JSON. Airflow would run the Python in an archive, whatever the file is called."""
@@ -78,14 +79,15 @@ class SiteJobs:
         """By file, what differs once it is written again; and the time of the latest write, in seconds since 1970."""
         changes: dict[Path, tuple[int, int, int]] = {}
         latest = 0.0
-        for job in (*self.dropped.jobs, *self.received.jobs):
-            for path in job.paths:
-                try:
-                    status = path.stat()
-                except OSError:  # read_job says what is wrong with it
-                    continue
-                changes[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
-                latest = max(latest, status.st_mtime, status.st_ctime)
+        paths = [path for job in (*self.dropped.jobs, *self.received.jobs) for path in job.paths]
+        # A training may be what a dropped prediction waits for.
+        for path in (*paths, self.site.trained_jobs):
+            try:
+                status = path.stat()
+            except OSError:  # a job's file that cannot be read is reported when it is looked into
+                continue
+            changes[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+            latest = max(latest, status.st_mtime, status.st_ctime)
         return changes, latest
 
     def generate(self) -> dict[str, bytes]:
@@ -98,34 +100,72 @@ class SiteJobs:
             if job.name not in dropped:
                 files.update(self._job(job, received=True))
             elif not _same(job, dropped[job.name]):
+                here = dropped[job.name].paths[0]
                 # The job that was dropped here stays: another organisation cannot put its own in that one's place.
-                message = f"another job of the name {job.name} was received here: {dropped[job.name].dsl} differs"
-                files.update([_broken(DslProblem("", message, "Rename one of them.", str(job.dsl)))])
-        files.update(map(_broken, (*self.dropped.problems, *self.received.problems)))
+                message = f"another job of the name {job.name} was received here: {here} differs"
+                files.update([_broken([DslProblem("", message, "Rename one of them.", str(job.paths[0]))])])
+        files.update(_broken([problem]) for problem in (*self.dropped.problems, *self.received.problems))
         return files
 
     def _job(self, job: JobPaths, *, received: bool) -> Iterator[tuple[str, bytes]]:
-        names = [job.name + (DSL_SUFFIX if job.dsl != job.conf else COMBINED_SUFFIX)]
-        if job.dsl != job.conf:
-            names.append(job.name + CONF_SUFFIX)
-        copies: dict[str, bytes] = {}
-        for name, path in zip(names, job.paths, strict=True):
-            try:
-                copies[name] = _content(path)
-            except DslError as error:
-                yield from map(_broken, error.problems)
-                return
+        try:
+            copies = {_copy_name(job, path): _content(path) for path in job.paths}
+            if not received:
+                copies = self._completed(job, copies)
+        except DslError as error:
+            yield _broken(error.problems)
+            return
         yield from copies.items()
         text = _JOB.format(
             name=job.name,
             digest=sha256(b"\0".join(copies.values())).hexdigest()[:12],
-            copies=tuple(names),
+            copies=tuple(copies),
             files=tuple(_printable(path) for path in job.paths),
             parties=self.site.parties,
             received=received,
             paused=received and self.site.policy.consent == "ask",
         )
         yield f"{job.name}.py", text.encode()
+
+    def _completed(self, job: JobPaths, copies: dict[str, bytes]) -> dict[str, bytes]:
+        """The copies of a job, of one that predicts with what its files leave to the training.
+
+        Raises:
+            DslError: the training is not known here, or the job cannot be compiled with it.
+        """
+        if job.dsl is not None and not any(word in content for content in copies.values() for word in _PREDICTS):
+            return copies
+        try:
+            dsl, conf = _documents(job, copies)
+        except DslError:
+            if job.dsl is None:
+                raise
+            return copies  # whoever compiles the copies says what is wrong
+        completed = TrainedJobs(self.site.trained_jobs).complete(dsl, conf)
+        if completed is None and dsl is None:
+            message = f"there is no {job.name}{DSL_SUFFIX} beside it"
+            raise DslError([conf.problem((), message, "A job is a dsl and a conf of the same name.")])
+        if completed is None:
+            return copies
+        return {
+            job.name + DSL_SUFFIX: completed.dsl_text.encode(),
+            job.name + CONF_SUFFIX: completed.conf_text.encode(),
+        }
+
+
+def _documents(job: JobPaths, copies: dict[str, bytes]) -> tuple[Document | None, Document]:
+    files = map(_printable, job.paths)
+    read = [read_json(decode_utf8(content, file), file) for content, file in zip(copies.values(), files, strict=True)]
+    if job.dsl == job.conf:
+        texts = split_job(read[0])
+        return texts.dsl, texts.conf
+    return (None if job.dsl is None else read[0]), read[-1]
+
+
+def _copy_name(job: JobPaths, path: Path) -> str:
+    if job.dsl == job.conf:
+        return job.name + COMBINED_SUFFIX
+    return job.name + (CONF_SUFFIX if path == job.conf else DSL_SUFFIX)
 
 
 def _content(path: Path) -> bytes:
@@ -140,10 +180,14 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _broken(problem: DslProblem) -> tuple[str, bytes]:
-    """A file of its own for a problem, with a name in which the user's file can be recognised."""
-    text = _BROKEN.format(file=_printable(problem.file), message=problem.message, remedy=problem.remedy)
-    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(problem.file).name)[:160].lstrip(".")
+def _broken(problems: Sequence[DslProblem]) -> tuple[str, bytes]:
+    """A file of its own for what is wrong with one of the user's, with a name in which that can be recognised."""
+    literals = [
+        (problem.pointer, problem.message, problem.remedy, _printable(problem.file), problem.line)
+        for problem in problems
+    ]
+    text = _BROKEN.format(problems=literals)
+    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(problems[0].file).name)[:160].lstrip(".")
     return f"{recognisable}.{sha256(text.encode()).hexdigest()[:8]}.py", text.encode()
 
 
@@ -153,6 +197,8 @@ def _printable(path: Path | str) -> str:
 
 
 def _same(job: JobPaths, other: JobPaths) -> bool:
+    if job.dsl is None or other.dsl is None:
+        return False
     try:
         first, second = load_job(job.dsl, job.conf), load_job(other.dsl, other.conf)
     except DslError:

@@ -47,13 +47,16 @@ def job_dags(
         raise DslError(problems) from None
 
 
-def broken_job(file: str, message: str, remedy: str) -> NoReturn:
+def broken_job(problems: Sequence[tuple[str, str, str, str, int]]) -> NoReturn:
     """Say what is wrong with a file that makes no job, as an import error of its own.
+
+    Args:
+        problems: pointer, message, remedy, file and line of each.
 
     Raises:
         DslError: always.
     """
-    raise DslError([DslProblem("", message, remedy, file)])
+    raise DslError([DslProblem(*problem) for problem in problems])
 
 
 def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, received: bool, paused: bool) -> dict[str, DAG]:

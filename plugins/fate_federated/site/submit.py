@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fate_federated.dsl.document import Document
 from fate_federated.dsl.job_files import (
-    COMBINED_SUFFIX,
     CONF_SUFFIX,
     DSL_SUFFIX,
     JOB_NAME,
+    JobPaths,
     JobTexts,
     find_jobs,
     job_digest,
     load_job,
+    read_document,
 )
-from fate_federated.errors import AccessDenied, DslProblem, JobError
+from fate_federated.dsl.parse import parse_job
+from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.errors import AccessDenied, DslError, DslProblem, JobError
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
 from fate_federated.site.airflow_api import AirflowApi
+from fate_federated.trained_jobs import TrainedJobs
 from fate_federated.wire.records import Job
 
 START_TASK = "start_job"
 """A run's first task, which creates the job."""
+_NAME_ENDS = re.compile(r"(_dsl|_conf|\.fate)?(\.json|\.dsl)?$")
 DAG_SECONDS = 60.0
 JOB_SECONDS = 120.0
 POLL_SECONDS = 0.25
@@ -50,48 +58,73 @@ class Submission:
         return f"{self.name}.{self.initiator}"
 
 
-def drop_job(settings: SiteSettings, dsl: Path, conf: Path, name: str = "") -> Submission:
+def drop_job(settings: SiteSettings, dsl: Path | None, conf: Path, name: str = "") -> Submission:
     """Check a job's files and put them into the dags folder, in place of an earlier version of the same name.
 
     Args:
-        name: of the job; empty to take it from the dsl's file name.
+        dsl: None for a job that predicts with the dsl that is derived from its training's.
+        name: of the job; empty to take it from the name of the first file.
 
     Raises:
         DslError: the files cannot be compiled.
         AccessDenied: another site's party initiates the job.
         JobError: the name cannot be used, or is that of a job elsewhere in the folder.
     """
-    texts = load_job(dsl, conf)
-    pipeline = texts.compile()
+    texts = load_job(dsl, conf) if dsl is not None else None
+    conf_alone = texts.conf if texts is not None else read_document(conf, str(conf))
+    pipeline, digest = _compile(settings, texts, conf_alone)
     if pipeline.initiator not in settings.hosted:
         raise AccessDenied(
             f"{conf} is initiated by {pipeline.initiator}. Site {settings.name} hosts {', '.join(settings.parties)}: "
             "submit it at the initiator's site."
         )
-    name = name or dsl.name.removesuffix(DSL_SUFFIX).removesuffix(COMBINED_SUFFIX).removesuffix(".json")
+    name = name or _NAME_ENDS.sub("", (dsl or conf).name)
     if not JOB_NAME.fullmatch(name):
         raise JobError(f"{name!r} is no name for a job. Give one of letters, digits, _, - and dots with --name.")
-    _write(settings.path(settings.airflow.dags_folder).resolve(), name, texts)
-    return Submission(name, pipeline.initiator, job_digest(texts.dsl_text, texts.conf_text), pipeline.warnings)
+    content = {CONF_SUFFIX: conf_alone.source}
+    if texts is not None:
+        content = {DSL_SUFFIX: texts.dsl_text, CONF_SUFFIX: texts.conf_text}
+    _write(settings.path(settings.airflow.dags_folder).resolve(), name, content)
+    return Submission(name, pipeline.initiator, digest, pipeline.warnings)
 
 
-def _write(folder: Path, name: str, texts: JobTexts) -> None:
-    targets = (folder / f"{name}{DSL_SUFFIX}", folder / f"{name}{CONF_SUFFIX}")
+def _compile(settings: SiteSettings, texts: JobTexts | None, conf: Document) -> tuple[Pipeline, str]:
+    """The job, one that predicts with all that its files leave to the training, and its digest."""
+    completed = TrainedJobs(settings.trained_jobs).complete(None if texts is None else texts.dsl, conf)
+    if completed is not None:
+        pipeline = parse_job(completed.dsl_text, completed.conf_text, conf_file=conf.file)
+        return pipeline, job_digest(completed.dsl_text, completed.conf_text)
+    if texts is None:
+        raise DslError(
+            [conf.problem((), "there is no dsl for it", "Give one with -d: only jobs that predict have none.")]
+        )
+    return texts.compile(), job_digest(texts.dsl_text, texts.conf_text)
+
+
+def _write(folder: Path, name: str, content: Mapping[str, str]) -> None:
+    """Write a job's files, content by the end of the name, unless the same job is there already."""
+    targets = {folder / f"{name}{suffix}": text for suffix, text in content.items()}
     for job in find_jobs(folder).jobs:
         if job.name != name:
             continue
-        there = load_job(job.dsl, job.conf)
-        if (there.dsl_text, there.conf_text) == (texts.dsl_text, texts.conf_text):
+        if _same(job, content):
             return
-        if job.paths != targets:
-            raise JobError(f"Another job is named {name}: {job.dsl}. Choose another name with --name.")
+        if set(job.paths) - set(targets):
+            raise JobError(f"Another job is named {name}: {job.paths[0]}. Choose another name with --name.")
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [target.with_name(f".{target.name}.{os.getpid()}") for target in targets]
-    for path, text in zip(waiting, (texts.dsl_text, texts.conf_text), strict=True):
+    for path, text in zip(waiting, targets.values(), strict=True):
         path.write_text(text, encoding="utf-8")
     # Renamed one right after the other, so that hardly anybody sees the one without the other.
     for path, target in zip(waiting, targets, strict=True):
         path.replace(target)
+
+
+def _same(job: JobPaths, content: Mapping[str, str]) -> bool:
+    if job.dsl is None:
+        return set(content) == {CONF_SUFFIX} and job.conf.read_text(encoding="utf-8") == content[CONF_SUFFIX]
+    there = load_job(job.dsl, job.conf)
+    return content == {DSL_SUFFIX: there.dsl_text, CONF_SUFFIX: there.conf_text}
 
 
 def start_job(api: AirflowApi, submission: Submission) -> str:
