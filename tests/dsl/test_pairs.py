@@ -27,7 +27,7 @@ def names(*paths: Path) -> set[tuple[str | None, str | None]]:
     """The pairs' file names."""
     pairs = find_pairs(paths)
     assert len(pairs) == len(set(pairs))
-    return {(pair.dsl and pair.dsl.name, pair.conf and pair.conf.name) for pair in pairs}
+    return {(pair.dsl.name if pair.dsl else None, pair.conf.name if pair.conf else None) for pair in pairs}
 
 
 def only(*paths: Path) -> Pair:

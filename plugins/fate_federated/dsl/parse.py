@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fate_federated.catalog.discovery import find_module
@@ -16,7 +17,7 @@ from fate_federated.dsl.pipeline import Mode, Pipeline
 from fate_federated.dsl.predict import deployed_components, derive_components, is_prediction
 from fate_federated.dsl.v1 import ConfV1
 from fate_federated.dsl.v2 import ConfV2
-from fate_federated.errors import DslError, DslProblem
+from fate_federated.errors import DslError, DslProblem, suggest
 from fate_federated.party import Party
 
 
@@ -152,6 +153,13 @@ def predict_dsl(
     version = _version(conf, findings)
     if deployed is None:
         deployed = deployed_components(components, catalog, version)
+    for name in deployed:
+        if name not in components:
+            findings.error(
+                dsl, ("components",), f"no component is named {shorten(name)}", partial(suggest, name, components)
+            )
+    if findings.errors:
+        raise DslError(findings.errors)
     derived = derive_components(components, catalog, version, deployed)
     return {"components": {name: write_component(text) for name, text in derived.items()}}
 

@@ -12,8 +12,6 @@ from functools import partial
 
 from fate_federated.catalog.spec import ModuleSpec
 from fate_federated.dsl.components import ComponentText, InputText, OutputText
-from fate_federated.dsl.document import shorten
-from fate_federated.errors import DslError, suggest
 
 TRAINED = "pipeline"
 """First word of a source that is a model of the job that trained."""
@@ -64,13 +62,8 @@ def derive_components(
         components: of the job that trained.
         version: its dialect, which the result has too.
         deployed: names of those to keep.
-
-    Raises:
-        DslError: one of ``deployed`` is no component.
     """
     kept = frozenset(deployed)
-    for name in sorted(kept - set(components)):
-        raise DslError.at("/components", f"no component is named {shorten(name)}", suggest(name, components))
     derivation = _Derivation(components, catalog, kept, version)
     return {name: derivation.component(name) for name in components if name in kept}
 
