@@ -9,14 +9,6 @@ from fate_federated.catalog.shared_params import AnyCase, Federation, Fill, Modu
 from fate_federated.catalog.spec import ModuleSpec
 
 
-class UnionParams(ModuleParams):
-    """Rows of several tables with the same columns."""
-
-    allow_missing: bool = False
-    keep_duplicate: bool = False
-    """Keep rows with an id that another table has as well, under the id ``<id>_<table>``."""
-
-
 class FederatedSampleParams(ModuleParams):
     """A sample of the rows, the same at every party."""
 
@@ -85,7 +77,6 @@ class PositiveUnlabeledParams(ModuleParams):
     threshold: float = 0.9
 
 
-UNION = ModuleSpec(module="Union", roles=GUEST_HOST, params=UnionParams, model_outputs=1)
 FEDERATED_SAMPLE = ModuleSpec(
     module="FederatedSample",
     roles=GUEST_HOST,

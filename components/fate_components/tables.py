@@ -1,0 +1,63 @@
+"""What components ask of tables: that there is one, and whether peers have the same rows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from fate_federated.errors import DataError, MessageRejected
+from fate_federated.task.component import Inputs
+from fate_federated.task.context import TaskContext
+from fate_federated.task.table import Table
+
+
+def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data") -> Table:
+    """The first table of a port.
+
+    Raises:
+        DataError: there is none.
+    """
+    table = inputs.first(port)
+    if table is None:
+        raise DataError(f"{ctx.component} has no input {port} at {ctx.party}.")
+    return table
+
+
+def send_of_common_rows(ctx: TaskContext, table: Table, tag: str, content: npt.NDArray[Any]) -> None:
+    """Tell every host something of the rows that all parties have in one order.
+
+    With it goes a SHA-256 of all that the rows are matched by, so that a host whose rows are others says so. It tells
+    a host nothing but whether its own rows are these.
+    """
+    ctx.hosts.push(tag, {"rows": _digest(table), "content": content})
+
+
+def receive_of_common_rows(ctx: TaskContext, table: Table, tag: str) -> npt.NDArray[Any]:
+    """What the guest told of the rows that all parties have in one order.
+
+    Raises:
+        DataError: the guest has other rows, or another order.
+        MessageRejected: it sent something else.
+    """
+    match ctx.guest.pull(tag):
+        case {"rows": bytes() as rows, "content": np.ndarray() as content}:
+            if rows != _digest(table):
+                raise DataError(
+                    f"The {len(table)} rows of {ctx.party} are not those of {ctx.guest.party} in the same order. "
+                    "Give all parties the output of the same Intersection."
+                )
+            return content
+    raise MessageRejected(f"{ctx.guest.party} sent something other than an array and the digest of its rows.")
+
+
+def _digest(table: Table) -> bytes:
+    ids = table.match_ids
+    if ids.null_count:
+        raise DataError(f"{ids.null_count} rows have no id.")
+    digest = hashlib.sha256(pc.binary_length(ids).to_numpy().astype("<i4").tobytes())
+    digest.update("".join(ids.to_pylist()).encode())
+    return digest.digest()
