@@ -57,6 +57,31 @@ def test_without_a_head_columns_are_numbered(convert: Convert) -> None:
     assert table.to_pydict() == {"id": ["a", "b"], "x0": [1, 2], "x1": [2.5, 3.0]}
 
 
+@pytest.mark.parametrize(
+    ("content", "form", "expected"),
+    [
+        ('1,a:2;b:0.5\n2,"c:1\n3\n4,a,b\n\n', CsvFormat(head=False), ["a:2;b:0.5", '"c:1', "", "a,b"]),
+        ("1,0 3:1.5 7:2\n2,1\n3,\n4,1 1:nan", CsvFormat(head=False), ["0 3:1.5 7:2", "1", "", "1 1:nan"]),
+        ("id,tags\n1,a\n2,b,c\n3,1\n4,2,3,4\n", CsvFormat(lines=True), ["a", "b,c", "1", "2,3,4"]),
+        ("1|5\n2|6|7\n3|\n4|5\n", CsvFormat(head=False, delimiter="|", lines=True), ["5", "6|7", "", "5"]),
+    ],
+    ids=["tags with values", "pairs", "with a head", "numbers as tags"],
+)
+def test_rows_without_columns_are_kept_whole(
+    content: str, form: CsvFormat, expected: list[str], convert: Convert
+) -> None:
+    written, table = convert(content, form)
+    assert written.rows == 4
+    assert table.to_pydict() == {"id": ["1", "2", "3", "4"], "line": expected}
+
+
+def test_whole_rows_need_an_id_each_and_once(convert: Convert) -> None:
+    with pytest.raises(DataError, match="line 3, column 'id': the id is that of line 1 again"):
+        convert(f"1,{SECRET}:1\n2,b:1\n1,{SECRET}:2\n", CsvFormat(head=False))
+    with pytest.raises(DataError, match="line 2, column 'id': the id is empty"):
+        convert("1,a:1\n,b:1\n", CsvFormat(head=False))
+
+
 def test_a_byte_order_mark_spaces_and_windows_line_ends_are_no_part_of_the_data(convert: Convert) -> None:
     _, table = convert("\ufeffid, x\r\n a , 1\r\nb,2\r\n\r\n\r\n".encode())
     assert table.to_pydict() == {"id": ["a", "b"], "x": [1, 2]}

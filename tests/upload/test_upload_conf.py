@@ -60,10 +60,16 @@ def test_any_positive_drop_replaces(tmp_path: Path, drop: int, replaces: bool) -
     assert read_upload_conf(_write(tmp_path, {**V1_0, "drop": drop})).replace is replaces
 
 
-def test_tags_are_text(tmp_path: Path) -> None:
-    conf = {**V1_0, "head": 0, "meta": {"input_format": "tag", "delimiter": ";", "tag_with_value": True}}
+@pytest.mark.parametrize("input_format", ["tag", "sparse"])
+def test_rows_of_tags_and_pairs_are_kept_whole(tmp_path: Path, input_format: str) -> None:
+    conf = {**V1_0, "head": 0, "meta": {"input_format": input_format, "delimiter": ";", "tag_with_value": True}}
     form = read_upload_conf(_write(tmp_path, conf)).form
-    assert (form.head, form.kind, form.delimiter) == (False, ColumnKind.TEXT, ",")
+    assert (form.head, form.lines, form.delimiter) == (False, True, ",")
+
+
+def test_a_match_id_is_text(tmp_path: Path) -> None:
+    conf = {**V1_0, "meta": {"with_match_id": True, "id_list": ["phone"]}}
+    assert read_upload_conf(_write(tmp_path, conf)).form.kinds == {"phone": ColumnKind.TEXT}
 
 
 def test_delimiters(tmp_path: Path) -> None:

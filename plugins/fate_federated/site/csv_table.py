@@ -79,7 +79,9 @@ def _convert(source: CsvSource, types: Mapping[str, pa.DataType], sink: IO[bytes
     rows = RowCheck(source, text)
     with (
         source.batches(types) as batches,
-        pq.ParquetWriter(sink, schema, compression="zstd", compression_level=1, use_dictionary=text) as writer,
+        pq.ParquetWriter(
+            sink, schema, compression="zstd", compression_level=1, use_dictionary=[] if source.form.lines else text
+        ) as writer,
     ):
         waiting: list[pa.RecordBatch] = []
         waiting_bytes = 0

@@ -120,7 +120,10 @@ def _form(path: Path, conf: _UploadConf) -> CsvFormat:
     kinds = {name: _kind(path, kind) for name, kind in (meta.exclusive_data_type or {}).items()}
     if meta.input_format != _DENSE:
         # Tags and svmlight pairs are text until DataTransform takes them apart.
-        return CsvFormat(head=conf.head, delimiter=delimiter, kind=ColumnKind.TEXT, kinds=kinds)
+        return CsvFormat(head=conf.head, delimiter=delimiter, lines=True)
+    if meta.with_match_id:
+        # An id keeps its leading zeros.
+        kinds |= dict.fromkeys(meta.id_list or (), ColumnKind.TEXT)
     # FATE's own default, float64, is given in many files whose columns are whole numbers: keep those whole.
     kind = _kind(path, meta.data_type) if meta.data_type else ColumnKind.NUMBER
     kind = ColumnKind.NUMBER if kind is ColumnKind.FLOAT else kind
