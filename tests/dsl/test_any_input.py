@@ -443,3 +443,21 @@ def test_a_job_of_four_hundred_components(dsl: Job, conf: Job) -> None:
     assert isinstance(pipeline, Pipeline)
     assert len(pipeline.nodes) == 402
     assert parse(*rendered(pipeline)) == pipeline
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("by_model", [False, True])
+def test_a_chain_of_two_thousand_components(dsl1: Job, conf1: Job, by_model: bool) -> None:
+    first = dsl1["components"]["dataio_0"]
+    components = {"dataio_0": first}
+    for index in range(1, 1990):
+        link: Job = {**first, "input": {"data": {"data": [f"dataio_{index - 1}.train"]}}}
+        if by_model:
+            link["input"]["model"] = [f"dataio_{index - 1}.dataio"]
+        components[f"dataio_{index}"] = {**link, "need_deploy": index == 1989}
+    pipeline = outcome(json.dumps({"components": components}), json.dumps(conf1))
+    assert isinstance(pipeline, Pipeline)
+    last = pipeline.node("dataio_1989").parameters[pipeline.initiator]
+    assert last.get("label_name") == ("target" if by_model else None)
+    derived = predict_dsl(*read({"components": components}, conf1), catalog=SPECS.get)["components"]
+    assert derived["dataio_1989"]["input"]["data"] == {"data": ["dataio_0.train"]}

@@ -8,7 +8,6 @@ dsl calls ``pipeline.<component>.<alias>``, and what is left out in the middle i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 
 from fate_federated.catalog.spec import ModuleSpec
 from fate_federated.dsl.components import ComponentText, InputText, OutputText
@@ -116,23 +115,27 @@ class _Derivation:
         derived: dict[str, list[str]] = {}
         for port in matching:
             written = inputs[port][:1] if self._version == 1 and port in learning else inputs[port]
-            sources = [source for source in map(partial(self._source, passed=frozenset()), written) if source]
+            sources = [source for source in map(self._source, written) if source]
             if sources:
                 derived[_PREDICTION_PORT[self._version] if port in learning else port] = list(dict.fromkeys(sources))
         return derived
 
-    def _source(self, source: str, passed: frozenset[str]) -> str | None:
+    def _source(self, source: str) -> str | None:
         """What stands for a source once the components that are not kept are bypassed; None where nothing is left."""
-        if source.startswith(_ARGS):
-            return TABLE_OF_PREDICTION if self._version == 1 else source
-        name = source.partition(".")[0]
-        if name in self._kept:
-            return source
-        if name not in self._components or name in passed:
-            return None
-        inputs = self._components[name].input.data
-        first = next((sources[0] for sources in inputs.values() if sources), None)
-        return None if first is None else self._source(first, passed | {name})
+        passed: set[str] = set()
+        while not source.startswith(_ARGS):
+            name = source.partition(".")[0]
+            if name in self._kept:
+                return source
+            if name not in self._components or name in passed:
+                return None
+            passed.add(name)
+            inputs = self._components[name].input.data
+            first = next((sources[0] for sources in inputs.values() if sources), None)
+            if first is None:
+                return None
+            source = first
+        return TABLE_OF_PREDICTION if self._version == 1 else source
 
 
 def _trained(source: str) -> str:

@@ -72,6 +72,7 @@ class ConfV1:
             conf, path, conf.value.get("job_parameters", {}), findings, predicts=is_prediction(components)
         )
         self._roles = self._read_roles(components)
+        self._lineages: dict[str, tuple[str, ...]] = {}
         self._algorithm = self._read_algorithm(components)
         tables = {key: (name, self._read_tables(key)) for key, name in _reader_names(components).items()}
         for key, (_, found) in tables.items():
@@ -187,14 +188,21 @@ class ConfV1:
                 tables[party] = (table, (*at, index))
         return tables
 
-    def _lineage(self, component: str) -> list[str]:
-        """The component, after those whose role parameters it inherits: the makers of the model that it applies."""
-        lineage: list[str] = []
-        while component in self.components and component not in lineage:
-            lineage.append(component)
+    def _lineage(self, component: str) -> tuple[str, ...]:
+        """The component, after those whose role parameters it inherits: the makers of the model that it applies. Only
+        those that have any.
+        """
+        trail: dict[str, None] = {}
+        while component in self.components and component not in trail and component not in self._lineages:
+            trail[component] = None
             models = self.components[component].input.model
             component = models[0].partition(".")[0] if models else ""
-        return lineage[::-1]
+        inherited = self._lineages.get(component, ())
+        for name in reversed(trail):
+            if any(name in by_component for by_component in self._roles.values()):
+                inherited = (*inherited, name)
+            self._lineages[name] = inherited
+        return inherited
 
     def _lay_element(self, layers: Layers, value: object, party: Party, where: Path, at: Path) -> None:
         if isinstance(value, dict):
