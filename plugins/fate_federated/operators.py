@@ -34,7 +34,7 @@ from fate_federated.errors import (
     FateFederatedError,
 )
 from fate_federated.party import Party
-from fate_federated.run_parameters import check_run_conf, run_parameters
+from fate_federated.run_parameters import MODEL_VERSION, check_run_conf, run_parameters
 from fate_federated.status import AttemptState, JobStatus, Presence
 from fate_federated.wire.records import Attempt, JobFiles, TaskRef
 
@@ -132,8 +132,6 @@ class StartJobOperator(_FederatedOperator):
 
     def _check(self, overrides: Mapping[str, Any]) -> None:
         """At the initiator: whether every party can run the job with what the run was triggered with."""
-        if not overrides:
-            return
         pipeline = parse_job(
             self.dsl_text,
             self.conf_text,
@@ -154,22 +152,30 @@ class FederatedTaskOperator(_FederatedOperator):
     Args:
         node: the component, with its parameters at every party.
         party: whose DAG this is.
+        trained: id of the job whose models this one predicts with, where the conf names it.
         join_grace_seconds: how long to wait in the worker slot before deferring, which costs some seconds itself.
 
     Returns:
         a small summary: attempt, rows, seconds, messages, bytes and what the component itself says.
     """
 
-    template_fields: Sequence[str] = ("component", "module", "party", "participants", "parameters")
+    template_fields: Sequence[str] = ("component", "module", "party", "participants", "parameters", "trained")
     template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json"}
     shallow_copy_attrs = ("node",)
     ui_color = "#e3ecf7"
 
     def __init__(
-        self, *, node: Node, party: Party, join_grace_seconds: float = JOIN_GRACE_SECONDS, **kwargs: Any
+        self,
+        *,
+        node: Node,
+        party: Party,
+        trained: str = "",
+        join_grace_seconds: float = JOIN_GRACE_SECONDS,
+        **kwargs: Any,
     ) -> None:
         super().__init__(party=party, **kwargs)
         self.node = node
+        self.trained = trained
         self.join_grace_seconds = join_grace_seconds
         self.component = node.name
         self.module = node.module
@@ -184,8 +190,10 @@ class FederatedTaskOperator(_FederatedOperator):
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """Show, and use, the parameters of this run."""
+        run_conf = context["dag_run"].conf or {}
         with _as_airflow_errors():
-            self.parameters = run_parameters(self.node, self.party, context["dag_run"].conf or {})
+            self.parameters = run_parameters(self.node, self.party, run_conf)
+        self.trained = str(run_conf.get(MODEL_VERSION, self.trained))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Take part in the component's next attempt."""
@@ -288,7 +296,9 @@ class FederatedTaskOperator(_FederatedOperator):
 
         job_id = attempt.task.job_id
         tracker = GatewayTracker(client, attempt.task, attempt.number, self.party)
-        store = GatewayOutputStore(client, job_id, attempt.number, self.party, client.site().storage_url)
+        store = GatewayOutputStore(
+            client, job_id, attempt.number, self.party, client.site().storage_url, trained=self.trained
+        )
         ctx = TaskContext(
             party=self.party,
             participants=self.node.participants,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,12 +14,16 @@ from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import Document, Path, pointer, read_json, shorten
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.parameters import Layers, check_parameters
-from fate_federated.dsl.pipeline import Node, Pipeline
+from fate_federated.dsl.pipeline import Mode, Node, Pipeline
 from fate_federated.dsl.v2 import ConfV2
 from fate_federated.errors import DslError, suggest
 from fate_federated.party import Party
 
 OVERRIDES = "component_parameters"
+MODEL_VERSION = "model_version"
+"""Of a run that predicts: id of the job that trained the models, in place of the conf's."""
+
+_JOB_ID = re.compile(r"[0-9]{1,40}")
 
 
 def run_parameters(node: Node, party: Party, run_conf: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,18 +56,26 @@ def override_pointer(node: Node, party: Party, run_conf: Mapping[str, Any], para
 def check_run_conf(pipeline: Pipeline, run_conf: Mapping[str, Any]) -> None:
     """Check what a run was triggered with as a conf is checked, and more strictly: what has no effect is an error.
 
-    Beside ``component_parameters`` it may hold the params that the conf's airflow block declares.
+    Beside ``component_parameters`` it may hold the params that the conf's airflow block declares, and that of a job
+    that predicts ``model_version``.
 
     Raises:
         DslError: with everything that is wrong, each with its pointer in the run's conf.
     """
     document = read_json(json.dumps(run_conf))
     findings = Findings()
-    known = (OVERRIDES, *pipeline.airflow.params)
+    predicts = pipeline.mode is Mode.PREDICT
+    known = (OVERRIDES, *([MODEL_VERSION] if predicts else []), *pipeline.airflow.params)
     for key in run_conf:
         if key not in known:
             message = f"{shorten(key)} is neither {OVERRIDES} nor one of the params of the conf's airflow block"
             findings.error(document, (key,), message, partial(suggest, key, known))
+    if predicts:
+        version = run_conf.get(MODEL_VERSION, pipeline.job_parameters.model_version)
+        if not isinstance(version, str) or not _JOB_ID.fullmatch(version):
+            message = "no model is named" if version is None else f"{shorten(version)} is not the id of a job"
+            remedy = f'Trigger the DAG with --conf \'{{"{MODEL_VERSION}": "<id of the job that trained>"}}\'.'
+            findings.error(document, (MODEL_VERSION,), message, remedy)
     if OVERRIDES in run_conf:
         _check_overrides(pipeline, replace(document, value={OVERRIDES: run_conf[OVERRIDES]}), findings)
     problems = [*findings.errors, *findings.warnings]

@@ -123,7 +123,7 @@ def test_a_run_may_override_parameters_and_give_the_params_of_its_dag(pipeline: 
         ),
         (overrides(common={"hetero_lr": {}}), "/component_parameters/common/hetero_lr: no component of the dsl"),
         (overrides(common={"hetero_lr": {}}), "Did you mean 'hetero_lr_0'?"),
-        (overrides(comon={}), "/component_parameters/comon: comon is not a known key. Did you mean 'common'?"),
+        (overrides(comon={}), "/component_parameters/comon: \"comon\" means nothing here. Did you mean 'common'?"),
         (overrides(common=3), "/component_parameters/common: common is 3"),
         (overrides(common={"hetero_lr_0": 3}), "/component_parameters/common/hetero_lr_0: the parameters of hetero"),
         (overrides(role={"hots": {}}), '/component_parameters/role/hots: "hots" is not a role'),

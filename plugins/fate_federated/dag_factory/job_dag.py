@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from fate_federated.dag_factory.describe import description, documentation, tags
 from fate_federated.dsl.document import shorten
-from fate_federated.dsl.pipeline import Pipeline
+from fate_federated.dsl.pipeline import Mode, Pipeline
 from fate_federated.errors import DslError
 from fate_federated.operators import (
     FINISH_TASK,
@@ -90,9 +90,12 @@ def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_
     finish = FinishJobOperator(task_id=FINISH_TASK, party=party).as_teardown(setups=start, on_failure_fail_dagrun=True)
     timeout = pipeline.job_parameters.timeout
     limit = None if timeout is None else timedelta(seconds=timeout)
+    trained = pipeline.job_parameters.model_version or "" if pipeline.mode is Mode.PREDICT else ""
     tasks: dict[str, FederatedTaskOperator] = {}
     for node in pipeline.nodes:
-        task = FederatedTaskOperator(task_id=node.name, node=node, party=party, execution_timeout=limit)
+        task = FederatedTaskOperator(
+            task_id=node.name, node=node, party=party, trained=trained, execution_timeout=limit
+        )
         task.set_upstream([tasks[source] for source in node.upstream] or start)
         tasks[node.name] = task
     sources = {source for node in pipeline.nodes for source in node.upstream}
