@@ -108,6 +108,7 @@ def test_what_is_no_json_is_located(text: str, line: int, where: str, message: s
         ('{"a": True}', "JSON writes true, false and null."),
         ('{"a": 1, // the first\n"b": 2}', "JSON has no comments."),
         ('{"a": 1 # the first\n}', "JSON has no comments."),
+        ('{"a": $version}', "A placeholder of a template has to be filled in first."),
         ('{"a": NaN}', "Write a finite number, or null."),
     ],
 )

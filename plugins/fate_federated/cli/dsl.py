@@ -42,7 +42,7 @@ class Picture(StrEnum):
 
 @app.command()
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.", exists=True)],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.", exists=True)],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line and pair.")] = False,
 ) -> None:
     """Say of every dsl and its conf whether they are a job, and all that is wrong. Exits with 1 if any is invalid."""
@@ -203,4 +203,5 @@ def _print_verdicts(checked: Sequence[Checked]) -> None:
             console.print(Text(f"    {problem}"), soft_wrap=True)
     sums = Counter(str(each.verdict) for each in checked)
     found = ", ".join(f"{sums[verdict]} {verdict}" for verdict in _STYLES if sums[verdict])
-    console.print(f"{len(checked)} jobs: {found}." if checked else "There is no dsl and no conf.", highlight=False)
+    jobs = "1 job" if len(checked) == 1 else f"{len(checked)} jobs"
+    console.print(f"{jobs}: {found}." if checked else "There is no dsl and no conf.", highlight=False)

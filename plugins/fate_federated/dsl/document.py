@@ -230,6 +230,8 @@ class _Reader:
             return "JSON has no comments."
         if rest.startswith(("True", "False", "None")):
             return "JSON writes true, false and null."
+        if rest.startswith(("$", "<")):
+            return "A placeholder of a template has to be filled in first."
         return ""
 
     def _object(self, at: int) -> tuple[dict[str, Any], _Place, int]:
