@@ -144,5 +144,6 @@ def test_links_in_a_circle_are_a_problem_and_no_crash(tmp_path: Path) -> None:
     for name in ("a_dsl.json", "a_conf.json"):
         (tmp_path / name).symlink_to(tmp_path / name)
     (job,) = find_jobs(tmp_path).jobs
+    assert job.dsl is not None
     with pytest.raises(DslError, match="cannot be read"):
         load_job(job.dsl, job.conf)
