@@ -27,13 +27,27 @@ def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data") -> Table:
     return table
 
 
+def row_digest(table: Table) -> bytes:
+    """SHA-256 of what the rows are matched by, in their order.
+
+    Raises:
+        DataError: a row has nothing to be matched by.
+    """
+    ids = table.match_ids
+    if ids.null_count:
+        raise DataError(f"{ids.null_count} rows have no id.")
+    digest = hashlib.sha256(pc.binary_length(ids).to_numpy().astype("<i4").tobytes())
+    digest.update("".join(ids.to_pylist()).encode())
+    return digest.digest()
+
+
 def send_of_common_rows(ctx: TaskContext, table: Table, tag: str, content: npt.NDArray[Any]) -> None:
     """Tell every host something of the rows that all parties have in one order.
 
     With it goes a SHA-256 of all that the rows are matched by, so that a host whose rows are others says so. It tells
     a host nothing but whether its own rows are these.
     """
-    ctx.hosts.push(tag, {"rows": _digest(table), "content": content})
+    ctx.hosts.push(tag, {"rows": row_digest(table), "content": content})
 
 
 def receive_of_common_rows(ctx: TaskContext, table: Table, tag: str) -> npt.NDArray[Any]:
@@ -45,19 +59,10 @@ def receive_of_common_rows(ctx: TaskContext, table: Table, tag: str) -> npt.NDAr
     """
     match ctx.guest.pull(tag):
         case {"rows": bytes() as rows, "content": np.ndarray() as content}:
-            if rows != _digest(table):
+            if rows != row_digest(table):
                 raise DataError(
                     f"The {len(table)} rows of {ctx.party} are not those of {ctx.guest.party} in the same order. "
                     "Give all parties the output of the same Intersection."
                 )
             return content
     raise MessageRejected(f"{ctx.guest.party} sent something other than an array and the digest of its rows.")
-
-
-def _digest(table: Table) -> bytes:
-    ids = table.match_ids
-    if ids.null_count:
-        raise DataError(f"{ids.null_count} rows have no id.")
-    digest = hashlib.sha256(pc.binary_length(ids).to_numpy().astype("<i4").tobytes())
-    digest.update("".join(ids.to_pylist()).encode())
-    return digest.digest()

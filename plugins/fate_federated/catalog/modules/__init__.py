@@ -7,7 +7,6 @@ from __future__ import annotations
 
 _FAMILIES = {
     "data": {
-        "FederatedSample": "FEDERATED_SAMPLE",
         "SampleWeight": "SAMPLE_WEIGHT",
         "HeteroDataSplit": "HETERO_DATA_SPLIT",
         "HomoDataSplit": "HOMO_DATA_SPLIT",

@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fate_federated.catalog.modules.roles import GUEST_HOST, GUEST_HOST_ARBITER
-from fate_federated.catalog.shared_params import AnyCase, Federation, Fill, ModuleParams, Scalar
+from fate_federated.catalog.shared_params import AnyCase, Fill, ModuleParams, Scalar
 from fate_federated.catalog.spec import ModuleSpec
-
-
-class FederatedSampleParams(ModuleParams):
-    """A sample of the rows, the same at every party."""
-
-    mode: Annotated[Literal["random", "stratified", "exact_by_weight"], AnyCase()] = "random"
-    method: Annotated[Literal["downsample", "upsample"], AnyCase()] = "downsample"
-    fractions: float | list[list[float | str]] | None = None
-    """random: the share of the rows. stratified: pairs of a label and the share of its rows."""
-    random_state: int | None = None
-    task_type: Federation = "hetero"
 
 
 class SampleWeightParams(ModuleParams):
@@ -77,14 +66,6 @@ class PositiveUnlabeledParams(ModuleParams):
     threshold: float = 0.9
 
 
-FEDERATED_SAMPLE = ModuleSpec(
-    module="FederatedSample",
-    roles=GUEST_HOST,
-    params=FederatedSampleParams,
-    model_outputs=1,
-    deploy=False,
-    legacy_defaults={"fractions": 0.9},
-)
 SAMPLE_WEIGHT = ModuleSpec(module="SampleWeight", roles=GUEST_HOST, params=SampleWeightParams, model_outputs=1)
 HETERO_DATA_SPLIT = ModuleSpec(
     module="HeteroDataSplit", roles=GUEST_HOST, params=DataSplitParams, data_outputs=3, model_outputs=1

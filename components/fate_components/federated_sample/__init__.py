@@ -1,0 +1,1 @@
+"""FederatedSample: fewer rows, or rows several times, the same at every party."""

@@ -1,0 +1,41 @@
+"""Drawing rows. Every function gives positions in ascending order, a row drawn several times several times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+def draw(rng: np.random.Generator, rows: Rows, share: float, *, replacement: bool) -> Rows:
+    """A share of the given rows, rounded down, but one at least; shape (drawn,)."""
+    if not rows.size:
+        return rows
+    return np.sort(rng.choice(rows, max(1, int(share * rows.size)), replace=replacement))
+
+
+def draw_by_label(rng: np.random.Generator, label: Floats, shares: Mapping[float, float], *, replacement: bool) -> Rows:
+    """Of every label its share of the rows, shape (drawn,).
+
+    Raises:
+        KeyError: a label has no share.
+    """
+    drawn = [
+        draw(rng, np.flatnonzero(label == value), shares[value], replacement=replacement)
+        for value in np.unique(label).tolist()
+    ]
+    return np.sort(np.concatenate(drawn))
+
+
+def repeat_by_weight(weight: Floats) -> Rows:
+    """Every row as many times as its weight, rounded up."""
+    return np.repeat(np.arange(weight.size), np.ceil(weight).astype(np.int64))
+
+
+def copy_numbers(rows: Rows) -> Rows:
+    """Counts, from 0, how often a row was there before; shape (len(rows),)."""
+    return np.arange(rows.size) - np.searchsorted(rows, rows)
