@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fate_components.data_transform.fit import learn
 from fate_components.data_transform.messages import model_of
-from fate_components.data_transform.model import plan_of, transform_column
+from fate_components.data_transform.model import parts_of, plan_of, transform_column
+from fate_components.data_transform.raw import RawRows
 from fate_components.data_transform.spec import DATA_IO, DATA_TRANSFORM, DataIoParams
 from fate_federated.errors import DataError, DslError, ModelError
 from fate_federated.federation import Federation, PartyResult
@@ -250,10 +251,11 @@ def test_a_model_of_another_component_is_refused(guest: Party) -> None:
 @pytest.mark.parametrize(
     ("params", "place"),
     [
-        ({"input_format": "sparse"}, "/DataTransform/input_format"),
-        ({"input_format": "tag"}, "/DataTransform/input_format"),
-        ({"output_format": "sparse"}, "/DataTransform/output_format"),
-        ({"with_match_id": True}, "/DataTransform/with_match_id"),
+        ({"input_format": "sparse", "data_type": "str"}, "/DataTransform"),
+        ({"input_format": "tag", "exclusive_data_type": {"a": "str"}}, "/DataTransform"),
+        ({"input_format": "tag", "with_match_id": True}, "/DataTransform"),
+        ({"input_format": "csv"}, "/DataTransform/input_format"),
+        ({"delimitor": ""}, "/DataTransform/delimitor"),
         ({"missing_fill_method": "median"}, "/DataTransform/missing_fill_method"),
         ({"lable_name": "y"}, "/DataTransform/lable_name"),
     ],
@@ -289,7 +291,7 @@ def test_a_model_makes_of_the_training_rows_what_training_made_of_them(
     )  # fmt: skip
     data = pa.table({"x": rows})
     learnt = learn(params, data, ["x"])
-    stored = plan_of(model_of("DataIO", params, learnt, "id", None), "DataIO")
-    assert transform_column(stored.plan, stored.plan.columns[0], data.column("x")).equals(learnt.features["x"])
+    stored = plan_of(*parts_of(model_of("DataIO", params, learnt, "id", RawRows(data, None, None)), "DataIO"))
+    assert transform_column(stored, stored.columns[0], data.column("x")).equals(learnt.features["x"])
     if fill:
         assert learnt.features["x"].null_count == 0

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from fate_components.data_transform.fit import Learnt, find_column, learn
-from fate_components.data_transform.messages import model_of
-from fate_components.data_transform.model import Plan, parse_column, plan_of, transform_column
+from fate_components.data_transform.fit import Learnt, learn
+from fate_components.data_transform.messages import layout_of, model_of, trained_transform
+from fate_components.data_transform.model import parse_column, transform_column
+from fate_components.data_transform.raw import RawRows, read_rows
 from fate_components.data_transform.spec import DataIoParams, DataTransformParams
 from fate_federated.catalog.spec import ComponentParams
 from fate_federated.errors import DataError
@@ -20,9 +21,13 @@ from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
+DATA_PORTS = ("data", "train_data", "validate_data", "test_data", "eval_data")
+
 
 class DataIO(Component[DataIoParams]):
     """Name the label, type the columns, fill what is missing. Each party by itself; nothing is sent.
+
+    Rows may also be one text each that lists tags, or pairs of index and value: each tag or index becomes a column.
 
     Without a model it learns the header and the fills; with one it applies these to columns matched by name.
     """
@@ -37,42 +42,27 @@ class DataIO(Component[DataIoParams]):
         return self._run(ctx, inputs)
 
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = inputs.first("data")
+        table = inputs.first(*DATA_PORTS)
         if table is None:
             raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
         if inputs.model is not None:
             return self._transform(ctx, table, inputs.model)
-        label = self._label_column(table)
-        names = [name for name in table.data.column_names if name not in (table.id_column, label)]
-        learnt = learn(self.params, table.data, names)
-        output = self._output(table, label, self.params.label_type, learnt.features)
+        raw = read_rows(table, layout_of(self.params))
+        learnt = learn(self.params, raw.features, raw.features.column_names)
+        output = _output(table, raw, self.params.label_type, learnt.features)
         self._tell(ctx, output, learnt)
-        return Outputs((output,), model_of(self.module, self.params, learnt, table.id_column, label))
+        return Outputs((output,), model_of(self.module, self.params, learnt, table.id_column, raw))
 
     def _transform(self, ctx: TaskContext, table: Table, model: Model) -> Outputs:
-        learnt = plan_of(model, self.module)
-        label = table.label_column
-        if learnt.with_label:
-            try:
-                label = find_column(learnt.label_name, table.data.column_names, "label_name")
-            except DataError:
-                log.info("the rows have no label %r: they can be predicted, not evaluated", learnt.label_name)
-        features = _matched(learnt.plan, table, label)
-        output = self._output(table, label, learnt.label_type, features)
+        trained = trained_transform(model, self.module)
+        plan = trained.plan
+        raw = read_rows(table, trained.layout, [column.name for column in plan.columns])
+        features = {
+            column.name: transform_column(plan, column, raw.features.column(column.name)) for column in plan.columns
+        }
+        output = _output(table, raw, trained.label_type, features)
         ctx.tracker.set_summary({"rows": len(output), "header": list(features)})
         return Outputs((output,), model)
-
-    def _label_column(self, table: Table) -> str | None:
-        if not self.params.with_label:
-            return table.label_column
-        columns = [name for name in table.data.column_names if name != table.id_column]
-        return find_column(self.params.label_name, columns, "label_name")
-
-    def _output(self, table: Table, label: str | None, label_type: str, features: dict[str, pa.Array]) -> Table:
-        columns = {table.id_column: table.ids}
-        if label is not None:
-            columns[label] = _label(label, table.data.column(label), label_type)
-        return Table(pa.table(columns | features), table.id_column, label)
 
     def _tell(self, ctx: TaskContext, output: Table, learnt: Learnt) -> None:
         filled = {name: ratio for name, ratio in learnt.missing_ratio.items() if ratio}
@@ -90,23 +80,20 @@ class DataTransform(DataIO):
     module = "DataTransform"
 
 
-def _matched(plan: Plan, table: Table, label: str | None) -> dict[str, pa.Array]:
-    """The plan's features from the columns of the same names."""
-    wanted = [column.name for column in plan.columns]
-    there = [name for name in table.data.column_names if name not in (table.id_column, label)]
-    absent = [name for name in wanted if name not in there]
-    if absent:
-        raise DataError(f"The model was trained on columns that the table lacks: {', '.join(absent)}.")
-    extra = [name for name in there if name not in wanted]
-    if extra:
-        log.warning("columns that the model does not know are dropped: %s", ", ".join(extra))
-    elif there != wanted:
-        log.warning("columns are put into the order of the model")
-    return {column.name: transform_column(plan, column, table.data.column(column.name)) for column in plan.columns}
+def _output(table: Table, raw: RawRows, label_type: str, features: dict[str, pa.Array]) -> Table:
+    columns = {table.id_column: table.ids}
+    if raw.match_id_name is not None:
+        columns[raw.match_id_name] = table.data.column(raw.match_id_name).cast(pa.string())
+    if raw.label_name is not None and raw.label is not None:
+        columns[raw.label_name] = _label(raw.label_name, raw.label, label_type)
+    twice = sorted(columns.keys() & features.keys())
+    if twice:
+        raise DataError(f"A feature has the name of the id or of the label: {', '.join(twice)}.")
+    return Table(pa.table(columns | features), table.id_column, raw.label_name, raw.match_id_name)
 
 
 def _label(name: str, raw: pa.ChunkedArray, label_type: str) -> pa.Array:
-    values = parse_column(name, raw, label_type, (), ()).values
+    values = parse_column(name, raw, label_type, ("",), ()).values
     if values.null_count:
         row = values.is_null().index(True).as_py() + 1
         raise DataError(f"The label {name!r} is missing in {values.null_count} rows, the first is row {row}.")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fate_components.data_transform.model import ColumnPlan, Mask, Parsed, Plan, finish_column, parse_column
+from fate_components.data_transform.raw import find_column
 from fate_components.data_transform.spec import DataIoParams, Scalar
 from fate_federated.errors import DataError
 
@@ -40,12 +41,12 @@ def learn(params: DataIoParams, data: pa.Table, names: Sequence[str]) -> Learnt:
     """
     exclusive = params.exclusive_data_type or {}
     types = {find_column(name, names, "exclusive_data_type"): kind for name, kind in exclusive.items()}
-    missing = MISSING_WORDS if params.missing_impute is None else _words(params.missing_impute)
+    missing = missing_words(params.missing_impute)
     outliers: tuple[str, ...] = ()
     if params.outlier_replace:
-        outliers = MISSING_WORDS if params.outlier_impute is None else _words(params.outlier_impute)
-    fills = _per_column("default_value", params.default_value, len(names))
-    replacements = _per_column("outlier_replace_value", params.outlier_replace_value, len(names))
+        outliers = missing_words(params.outlier_impute)
+    fills = per_column("default_value", params.default_value, len(names))
+    replacements = per_column("outlier_replace_value", params.outlier_replace_value, len(names))
     columns, features, missing_ratio, outlier_ratio = [], {}, {}, {}
     for name, fill, replacement in zip(names, fills, replacements, strict=True):
         data_type = types.get(name, params.data_type)
@@ -53,8 +54,8 @@ def learn(params: DataIoParams, data: pa.Table, names: Sequence[str]) -> Learnt:
         column = ColumnPlan(
             name,
             data_type,
-            _fill(name, parsed, params.missing_fill_method, fill) if params.missing_fill else None,
-            _fill(name, parsed, params.outlier_replace_method, replacement) if params.outlier_replace else None,
+            fill_of(name, parsed, params.missing_fill_method, fill) if params.missing_fill else None,
+            fill_of(name, parsed, params.outlier_replace_method, replacement) if params.outlier_replace else None,
         )
         columns.append(column)
         features[name] = finish_column(column, parsed)
@@ -62,25 +63,19 @@ def learn(params: DataIoParams, data: pa.Table, names: Sequence[str]) -> Learnt:
     return Learnt(Plan(tuple(columns), missing, outliers), features, missing_ratio, outlier_ratio)
 
 
-def find_column(name: str, columns: Sequence[str], parameter: str) -> str:
-    """The column of that name; where there is none, the only one that differs in upper and lower case.
-
-    Raises:
-        DataError: there is none, or several differ in case alone.
-    """
-    if name in columns:
-        return name
-    near = [column for column in columns if column.casefold() == name.casefold()]
-    if len(near) == 1:
-        return near[0]
-    raise DataError(f"{parameter} names the column {name!r}; the columns are {', '.join(columns)}.")
-
-
-def _words(values: Scalar | list[Scalar]) -> tuple[str, ...]:
+def missing_words(values: Scalar | list[Scalar] | None) -> tuple[str, ...]:
+    """The texts that a parameter names, or FATE's where it names none."""
+    if values is None:
+        return MISSING_WORDS
     return tuple(map(str, values if isinstance(values, list) else [values]))
 
 
-def _per_column(parameter: str, values: Scalar | list[Scalar], columns: int) -> list[Scalar]:
+def per_column(parameter: str, values: Scalar | list[Scalar], columns: int) -> list[Scalar]:
+    """One value for each column.
+
+    Raises:
+        DataError: a list has another length.
+    """
     if not isinstance(values, list):
         return [values] * columns
     if len(values) != columns:
@@ -90,7 +85,12 @@ def _per_column(parameter: str, values: Scalar | list[Scalar], columns: int) -> 
     return values
 
 
-def _fill(name: str, parsed: Parsed, method: str | None, default: Scalar) -> str:
+def fill_of(name: str, parsed: Parsed, method: str | None, default: Scalar) -> str:
+    """What fills a column, as text: its min, max or mean, or the default.
+
+    Raises:
+        DataError: the column has nothing to take that of.
+    """
     if method in (None, "designated"):
         return str(default)
     values = parsed.values

@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
-from fate_components.data_transform.fit import Learnt
-from fate_components.data_transform.spec import DataIoParams
+from dataclasses import dataclass
+
+from fate_components.data_transform.fit import Learnt, missing_words
+from fate_components.data_transform.lines import NAN, LineFormat
+from fate_components.data_transform.model import Plan, parts_of, plan_of
+from fate_components.data_transform.raw import DENSE, Layout, RawRows
+from fate_components.data_transform.spec import DataIoParams, DataTransformParams
 from fate_federated.pb.model import data_transform_pb2 as pb
 from fate_federated.task.model import Model
 
 
-def model_of(module: str, params: DataIoParams, learnt: Learnt, id_column: str, label: str | None) -> Model:
+@dataclass(frozen=True, slots=True)
+class TrainedTransform:
+    """What a model says of the rows to come."""
+
+    plan: Plan
+    layout: Layout
+    label_type: str
+
+
+def layout_of(params: DataIoParams) -> Layout:
+    """How the rows to learn from are written, as the parameters say."""
+    match_id: str | int | None = None
+    if isinstance(params, DataTransformParams) and params.with_match_id:
+        match_id = params.match_id_name or params.match_id_index
+    lines = _lines(params, missing_words(params.missing_impute), params.missing_fill)
+    return Layout(lines, params.label_name if params.with_label else None, match_id)
+
+
+def trained_transform(model: Model, module: str) -> TrainedTransform:
+    """What a model learnt.
+
+    Raises:
+        ModelError: it is a model of something else.
+    """
+    meta, param = parts_of(model, module)
+    plan = plan_of(meta, param)
+    layout = Layout(
+        _lines(meta, plan.missing, meta.imputer_meta.is_imputer),
+        (param.label_name or meta.label_name) if meta.with_label else None,
+        meta.match_id_name if meta.with_match_id else None,
+    )
+    return TrainedTransform(plan, layout, meta.label_type)
+
+
+def _lines(said: DataIoParams | pb.DataTransformMeta, missing: tuple[str, ...], fill: bool) -> LineFormat | None:
+    if said.input_format == DENSE:
+        return None
+    tag = said.input_format == "tag"
+    return LineFormat(
+        indexed=not tag,
+        with_value=said.tag_with_value,
+        delimitor=said.delimitor,
+        value_delimitor=said.tag_value_delimitor,
+        with_label=said.with_label,
+        missing=missing,
+        absent=NAN if tag and said.tag_with_value and fill else 0.0,
+    )
+
+
+def model_of(module: str, params: DataIoParams, learnt: Learnt, id_column: str, raw: RawRows) -> Model:
     """The model of what was learnt."""
     plan = learnt.plan
     meta = pb.DataTransformMeta(
@@ -35,11 +89,13 @@ def model_of(module: str, params: DataIoParams, learnt: Learnt, id_column: str, 
         exclusive_data_type={
             column.name: column.data_type for column in plan.columns if column.data_type != params.data_type
         },
+        with_match_id=isinstance(params, DataTransformParams) and params.with_match_id,
+        match_id_name=raw.match_id_name or "",
     )
     param = pb.DataTransformParam(
         header=[column.name for column in plan.columns],
         sid_name=id_column,
-        label_name=label or "",
+        label_name=raw.label_name or "",
         imputer_param=pb.DataTransformImputerParam(
             missing_replace_value={column.name: column.fill for column in plan.columns if column.fill is not None},
             missing_value_ratio=learnt.missing_ratio,

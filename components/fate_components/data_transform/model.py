@@ -58,16 +58,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedTransform:
-    """What a model says of the rows to come."""
-
-    plan: Plan
-    with_label: bool
-    label_name: str
-    label_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Parsed:
     """A raw column, read.
 
@@ -81,8 +71,8 @@ class Parsed:
     outlier: Mask
 
 
-def plan_of(model: Model, module: str) -> TrainedTransform:
-    """What a model learnt.
+def parts_of(model: Model, module: str) -> tuple[pb.DataTransformMeta, pb.DataTransformParam]:
+    """The messages of a model.
 
     Raises:
         ModelError: it is a model of something else.
@@ -90,6 +80,11 @@ def plan_of(model: Model, module: str) -> TrainedTransform:
     meta, param = model.meta, model.param
     if not isinstance(meta, pb.DataTransformMeta) or not isinstance(param, pb.DataTransformParam):
         raise ModelError(f"{module} cannot apply a model of {model.module}.")
+    return meta, param
+
+
+def plan_of(meta: pb.DataTransformMeta, param: pb.DataTransformParam) -> Plan:
+    """What a model learnt of the columns."""
     fills, replacements = param.imputer_param.missing_replace_value, param.outlier_param.outlier_replace_value
     columns = tuple(
         ColumnPlan(
@@ -97,8 +92,7 @@ def plan_of(model: Model, module: str) -> TrainedTransform:
         )
         for name in param.header
     )  # fmt: skip
-    plan = Plan(columns, tuple(meta.imputer_meta.missing_value), tuple(meta.outlier_meta.outlier_value))
-    return TrainedTransform(plan, meta.with_label, param.label_name or meta.label_name, meta.label_type)
+    return Plan(columns, tuple(meta.imputer_meta.missing_value), tuple(meta.outlier_meta.outlier_value))
 
 
 def parse_column(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fate_federated.catalog.shared_params import AnyCase, Fill, ModuleParams
 from fate_federated.catalog.spec import ComponentSpec, unavailable
@@ -15,15 +15,19 @@ DataType = Annotated[Literal["float64", "float", "int64", "int", "long", "str"],
 
 
 class DataIoParams(ModuleParams):
-    """FATE's parameters. Tables are dense."""
+    """FATE's parameters."""
 
     input_format: Annotated[Literal["dense", "sparse", "tag"], AnyCase()] = "dense"
+    """dense: a column for each feature. sparse: rows of pairs index:value, which become the columns x0 to x<largest>.
+    tag: rows of tags, each of which becomes a column. What a row does not list is 0."""
     output_format: Annotated[Literal["dense", "sparse"], AnyCase()] = "dense"
-    delimitor: str = ","
-    """Of FATE's text rows; a table here has columns."""
+    """Either gives a column for each feature: the values are the same."""
+    delimitor: str = Field(",", min_length=1)
+    """sparse and tag: between the items of a row, the first of which is the label if there is one."""
     tag_with_value: bool = False
-    """Of input_format tag."""
-    tag_value_delimitor: str = ":"
+    """tag: each is followed by its value. With missing_fill a tag that a row does not list is missing, and not 0."""
+    tag_value_delimitor: str = Field(":", min_length=1)
+    """sparse and tag: between an index or a tag and its value."""
     data_type: DataType = "float64"
     exclusive_data_type: dict[str, DataType] | None = None
     """Data type by column, where it is not data_type."""
@@ -43,36 +47,34 @@ class DataIoParams(ModuleParams):
     label_name: str = "y"
     label_type: DataType = "int"
 
-    @field_validator("input_format")
+    @field_validator("default_value", "outlier_replace_value", mode="before")
     @classmethod
-    def _one_column_per_feature(cls, value: str) -> str:
-        if value != "dense":
-            raise unavailable(f"{value} is not supported: upload the rows with one column per feature and use dense")
-        return value
+    def _none_is_zero(cls, value: Any) -> Any:
+        return 0 if value is None else value
 
-    @field_validator("output_format")
-    @classmethod
-    def _columns(cls, value: str) -> str:
-        if value != "dense":
-            raise unavailable(f"{value} is not supported: features are columns here. Leave output_format out")
-        return value
+    @model_validator(mode="after")
+    def _items_are_numbers(self) -> DataIoParams:
+        types = {self.data_type, *(self.exclusive_data_type or {}).values()}
+        if self.input_format != "dense" and "str" in types:
+            raise unavailable("values that are texts are not supported in rows of input_format sparse or tag")
+        return self
 
 
 class DataTransformParams(DataIoParams):
-    """FATE's parameters. Tables are dense, and their rows are matched by their id."""
+    """FATE's parameters."""
 
     with_match_id: bool = False
+    """Rows are matched with other parties' by a column, not by the table's id."""
     match_id_name: str = ""
-    """with_match_id: the column of the id that rows are matched by."""
-    match_id_index: int = 0
-    """with_match_id: its position, where several columns could be meant."""
+    """with_match_id: that column."""
+    match_id_index: int = Field(0, ge=0)
+    """with_match_id: its position among the columns but the id, where it is not named."""
 
-    @field_validator("with_match_id")
-    @classmethod
-    def _matched_by_their_id(cls, value: bool) -> bool:
-        if value:
-            raise unavailable("a column of match ids is not supported: upload the table with the match id as its id")
-        return value
+    @model_validator(mode="after")
+    def _matched_by_a_column(self) -> DataTransformParams:
+        if self.with_match_id and self.input_format != "dense":
+            raise unavailable("a match id in rows of input_format sparse or tag is not supported")
+        return self
 
 
 _IMPLEMENTATION = "fate_components.data_transform.component:"

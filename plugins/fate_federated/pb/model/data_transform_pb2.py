@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,fate_federated/pb/model/data_transform.proto\x12\x17\x66\x61te_federated.v1.model\"W\n\x18\x44\x61taTransformImputerMeta\x12\x12\n\nis_imputer\x18\x01 \x01(\x08\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x15\n\rmissing_value\x18\x03 \x03(\t\"W\n\x18\x44\x61taTransformOutlierMeta\x12\x12\n\nis_outlier\x18\x01 \x01(\x08\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x15\n\routlier_value\x18\x03 \x03(\t\"\x95\x04\n\x11\x44\x61taTransformMeta\x12\x14\n\x0cinput_format\x18\x01 \x01(\t\x12\x11\n\tdelimitor\x18\x02 \x01(\t\x12\x11\n\tdata_type\x18\x03 \x01(\t\x12\x16\n\x0etag_with_value\x18\x04 \x01(\x08\x12\x1b\n\x13tag_value_delimitor\x18\x05 \x01(\t\x12\x12\n\nwith_label\x18\x06 \x01(\x08\x12\x12\n\nlabel_name\x18\x07 \x01(\t\x12\x12\n\nlabel_type\x18\x08 \x01(\t\x12\x15\n\routput_format\x18\t \x01(\t\x12G\n\x0cimputer_meta\x18\n \x01(\x0b\x32\x31.fate_federated.v1.model.DataTransformImputerMeta\x12G\n\x0coutlier_meta\x18\x0b \x01(\x0b\x32\x31.fate_federated.v1.model.DataTransformOutlierMeta\x12\x10\n\x08need_run\x18\x0c \x01(\x08\x12^\n\x13\x65xclusive_data_type\x18\r \x03(\x0b\x32\x41.fate_federated.v1.model.DataTransformMeta.ExclusiveDataTypeEntry\x1a\x38\n\x16\x45xclusiveDataTypeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe5\x02\n\x19\x44\x61taTransformImputerParam\x12j\n\x15missing_replace_value\x18\x01 \x03(\x0b\x32K.fate_federated.v1.model.DataTransformImputerParam.MissingReplaceValueEntry\x12\x66\n\x13missing_value_ratio\x18\x02 \x03(\x0b\x32I.fate_federated.v1.model.DataTransformImputerParam.MissingValueRatioEntry\x1a:\n\x18MissingReplaceValueEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x38\n\x16MissingValueRatioEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xe5\x02\n\x19\x44\x61taTransformOutlierParam\x12j\n\x15outlier_replace_value\x18\x01 \x03(\x0b\x32K.fate_federated.v1.model.DataTransformOutlierParam.OutlierReplaceValueEntry\x12\x66\n\x13outlier_value_ratio\x18\x02 \x03(\x0b\x32I.fate_federated.v1.model.DataTransformOutlierParam.OutlierValueRatioEntry\x1a:\n\x18OutlierReplaceValueEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x38\n\x16OutlierValueRatioEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xe0\x01\n\x12\x44\x61taTransformParam\x12\x0e\n\x06header\x18\x01 \x03(\t\x12\x10\n\x08sid_name\x18\x02 \x01(\t\x12\x12\n\nlabel_name\x18\x03 \x01(\t\x12I\n\rimputer_param\x18\x04 \x01(\x0b\x32\x32.fate_federated.v1.model.DataTransformImputerParam\x12I\n\routlier_param\x18\x05 \x01(\x0b\x32\x32.fate_federated.v1.model.DataTransformOutlierParamb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,fate_federated/pb/model/data_transform.proto\x12\x17\x66\x61te_federated.v1.model\"W\n\x18\x44\x61taTransformImputerMeta\x12\x12\n\nis_imputer\x18\x01 \x01(\x08\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x15\n\rmissing_value\x18\x03 \x03(\t\"W\n\x18\x44\x61taTransformOutlierMeta\x12\x12\n\nis_outlier\x18\x01 \x01(\x08\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x15\n\routlier_value\x18\x03 \x03(\t\"\xc3\x04\n\x11\x44\x61taTransformMeta\x12\x14\n\x0cinput_format\x18\x01 \x01(\t\x12\x11\n\tdelimitor\x18\x02 \x01(\t\x12\x11\n\tdata_type\x18\x03 \x01(\t\x12\x16\n\x0etag_with_value\x18\x04 \x01(\x08\x12\x1b\n\x13tag_value_delimitor\x18\x05 \x01(\t\x12\x12\n\nwith_label\x18\x06 \x01(\x08\x12\x12\n\nlabel_name\x18\x07 \x01(\t\x12\x12\n\nlabel_type\x18\x08 \x01(\t\x12\x15\n\routput_format\x18\t \x01(\t\x12G\n\x0cimputer_meta\x18\n \x01(\x0b\x32\x31.fate_federated.v1.model.DataTransformImputerMeta\x12G\n\x0coutlier_meta\x18\x0b \x01(\x0b\x32\x31.fate_federated.v1.model.DataTransformOutlierMeta\x12\x10\n\x08need_run\x18\x0c \x01(\x08\x12^\n\x13\x65xclusive_data_type\x18\r \x03(\x0b\x32\x41.fate_federated.v1.model.DataTransformMeta.ExclusiveDataTypeEntry\x12\x15\n\rwith_match_id\x18\x0e \x01(\x08\x12\x15\n\rmatch_id_name\x18\x0f \x01(\t\x1a\x38\n\x16\x45xclusiveDataTypeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe5\x02\n\x19\x44\x61taTransformImputerParam\x12j\n\x15missing_replace_value\x18\x01 \x03(\x0b\x32K.fate_federated.v1.model.DataTransformImputerParam.MissingReplaceValueEntry\x12\x66\n\x13missing_value_ratio\x18\x02 \x03(\x0b\x32I.fate_federated.v1.model.DataTransformImputerParam.MissingValueRatioEntry\x1a:\n\x18MissingReplaceValueEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x38\n\x16MissingValueRatioEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xe5\x02\n\x19\x44\x61taTransformOutlierParam\x12j\n\x15outlier_replace_value\x18\x01 \x03(\x0b\x32K.fate_federated.v1.model.DataTransformOutlierParam.OutlierReplaceValueEntry\x12\x66\n\x13outlier_value_ratio\x18\x02 \x03(\x0b\x32I.fate_federated.v1.model.DataTransformOutlierParam.OutlierValueRatioEntry\x1a:\n\x18OutlierReplaceValueEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x38\n\x16OutlierValueRatioEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xe0\x01\n\x12\x44\x61taTransformParam\x12\x0e\n\x06header\x18\x01 \x03(\t\x12\x10\n\x08sid_name\x18\x02 \x01(\t\x12\x12\n\nlabel_name\x18\x03 \x01(\t\x12I\n\rimputer_param\x18\x04 \x01(\x0b\x32\x32.fate_federated.v1.model.DataTransformImputerParam\x12I\n\routlier_param\x18\x05 \x01(\x0b\x32\x32.fate_federated.v1.model.DataTransformOutlierParamb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,21 +46,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATATRANSFORMOUTLIERMETA']._serialized_start=162
   _globals['_DATATRANSFORMOUTLIERMETA']._serialized_end=249
   _globals['_DATATRANSFORMMETA']._serialized_start=252
-  _globals['_DATATRANSFORMMETA']._serialized_end=785
-  _globals['_DATATRANSFORMMETA_EXCLUSIVEDATATYPEENTRY']._serialized_start=729
-  _globals['_DATATRANSFORMMETA_EXCLUSIVEDATATYPEENTRY']._serialized_end=785
-  _globals['_DATATRANSFORMIMPUTERPARAM']._serialized_start=788
-  _globals['_DATATRANSFORMIMPUTERPARAM']._serialized_end=1145
-  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGREPLACEVALUEENTRY']._serialized_start=1029
-  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGREPLACEVALUEENTRY']._serialized_end=1087
-  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGVALUERATIOENTRY']._serialized_start=1089
-  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGVALUERATIOENTRY']._serialized_end=1145
-  _globals['_DATATRANSFORMOUTLIERPARAM']._serialized_start=1148
-  _globals['_DATATRANSFORMOUTLIERPARAM']._serialized_end=1505
-  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERREPLACEVALUEENTRY']._serialized_start=1389
-  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERREPLACEVALUEENTRY']._serialized_end=1447
-  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERVALUERATIOENTRY']._serialized_start=1449
-  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERVALUERATIOENTRY']._serialized_end=1505
-  _globals['_DATATRANSFORMPARAM']._serialized_start=1508
-  _globals['_DATATRANSFORMPARAM']._serialized_end=1732
+  _globals['_DATATRANSFORMMETA']._serialized_end=831
+  _globals['_DATATRANSFORMMETA_EXCLUSIVEDATATYPEENTRY']._serialized_start=775
+  _globals['_DATATRANSFORMMETA_EXCLUSIVEDATATYPEENTRY']._serialized_end=831
+  _globals['_DATATRANSFORMIMPUTERPARAM']._serialized_start=834
+  _globals['_DATATRANSFORMIMPUTERPARAM']._serialized_end=1191
+  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGREPLACEVALUEENTRY']._serialized_start=1075
+  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGREPLACEVALUEENTRY']._serialized_end=1133
+  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGVALUERATIOENTRY']._serialized_start=1135
+  _globals['_DATATRANSFORMIMPUTERPARAM_MISSINGVALUERATIOENTRY']._serialized_end=1191
+  _globals['_DATATRANSFORMOUTLIERPARAM']._serialized_start=1194
+  _globals['_DATATRANSFORMOUTLIERPARAM']._serialized_end=1551
+  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERREPLACEVALUEENTRY']._serialized_start=1435
+  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERREPLACEVALUEENTRY']._serialized_end=1493
+  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERVALUERATIOENTRY']._serialized_start=1495
+  _globals['_DATATRANSFORMOUTLIERPARAM_OUTLIERVALUERATIOENTRY']._serialized_end=1551
+  _globals['_DATATRANSFORMPARAM']._serialized_start=1554
+  _globals['_DATATRANSFORMPARAM']._serialized_end=1778
 # @@protoc_insertion_point(module_scope)

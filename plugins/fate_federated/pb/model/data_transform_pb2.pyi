@@ -113,8 +113,10 @@ class DataTransformMeta(_message.Message):
     OUTLIER_META_FIELD_NUMBER: _builtins.int
     NEED_RUN_FIELD_NUMBER: _builtins.int
     EXCLUSIVE_DATA_TYPE_FIELD_NUMBER: _builtins.int
+    WITH_MATCH_ID_FIELD_NUMBER: _builtins.int
+    MATCH_ID_NAME_FIELD_NUMBER: _builtins.int
     input_format: _builtins.str
-    """dense"""
+    """dense, sparse or tag"""
     delimitor: _builtins.str
     data_type: _builtins.str
     """float64, float, int64, int, long or str"""
@@ -126,8 +128,11 @@ class DataTransformMeta(_message.Message):
     label_type: _builtins.str
     """as data_type"""
     output_format: _builtins.str
-    """dense"""
+    """dense or sparse; the columns are the same"""
     need_run: _builtins.bool
+    with_match_id: _builtins.bool
+    match_id_name: _builtins.str
+    """the match id's column, empty without one"""
     @_builtins.property
     def imputer_meta(self) -> Global___DataTransformImputerMeta: ...
     @_builtins.property
@@ -152,10 +157,12 @@ class DataTransformMeta(_message.Message):
         outlier_meta: Global___DataTransformOutlierMeta | None = ...,
         need_run: _builtins.bool = ...,
         exclusive_data_type: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        with_match_id: _builtins.bool = ...,
+        match_id_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["imputer_meta", b"imputer_meta", "outlier_meta", b"outlier_meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_type", b"data_type", "delimitor", b"delimitor", "exclusive_data_type", b"exclusive_data_type", "imputer_meta", b"imputer_meta", "input_format", b"input_format", "label_name", b"label_name", "label_type", b"label_type", "need_run", b"need_run", "outlier_meta", b"outlier_meta", "output_format", b"output_format", "tag_value_delimitor", b"tag_value_delimitor", "tag_with_value", b"tag_with_value", "with_label", b"with_label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_type", b"data_type", "delimitor", b"delimitor", "exclusive_data_type", b"exclusive_data_type", "imputer_meta", b"imputer_meta", "input_format", b"input_format", "label_name", b"label_name", "label_type", b"label_type", "match_id_name", b"match_id_name", "need_run", b"need_run", "outlier_meta", b"outlier_meta", "output_format", b"output_format", "tag_value_delimitor", b"tag_value_delimitor", "tag_with_value", b"tag_with_value", "with_label", b"with_label", "with_match_id", b"with_match_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
