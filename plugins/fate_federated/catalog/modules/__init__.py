@@ -8,8 +8,6 @@ from __future__ import annotations
 _FAMILIES = {
     "data": {
         "SampleWeight": "SAMPLE_WEIGHT",
-        "HeteroDataSplit": "HETERO_DATA_SPLIT",
-        "HomoDataSplit": "HOMO_DATA_SPLIT",
         "ColumnExpand": "COLUMN_EXPAND",
         "FeatureImputation": "FEATURE_IMPUTATION",
         "LabelTransform": "LABEL_TRANSFORM",

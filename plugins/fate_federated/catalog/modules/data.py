@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fate_federated.catalog.modules.roles import GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.modules.roles import GUEST_HOST
 from fate_federated.catalog.shared_params import AnyCase, Fill, ModuleParams, Scalar
 from fate_federated.catalog.spec import ModuleSpec
 
@@ -15,19 +15,6 @@ class SampleWeightParams(ModuleParams):
     class_weight: Annotated[Literal["balanced"], AnyCase()] | dict[str, float] | None = None
     sample_weight_name: str | None = None
     normalize: bool = False
-
-
-class DataSplitParams(ModuleParams):
-    """Rows for training, validation and test. A size is a count when it is an integer, else a share."""
-
-    random_state: int | None = None
-    test_size: float | None = None
-    train_size: float | None = None
-    validate_size: float | None = None
-    stratified: bool = False
-    shuffle: bool = True
-    split_points: list[float] | None = None
-    """Upper ends of the intervals of a label of real numbers that stratified goes by."""
 
 
 class ColumnExpandParams(ModuleParams):
@@ -67,12 +54,6 @@ class PositiveUnlabeledParams(ModuleParams):
 
 
 SAMPLE_WEIGHT = ModuleSpec(module="SampleWeight", roles=GUEST_HOST, params=SampleWeightParams, model_outputs=1)
-HETERO_DATA_SPLIT = ModuleSpec(
-    module="HeteroDataSplit", roles=GUEST_HOST, params=DataSplitParams, data_outputs=3, model_outputs=1
-)
-HOMO_DATA_SPLIT = ModuleSpec(
-    module="HomoDataSplit", roles=GUEST_HOST_ARBITER, params=DataSplitParams, data_outputs=3, model_outputs=1
-)
 COLUMN_EXPAND = ModuleSpec(
     module="ColumnExpand",
     roles=GUEST_HOST,

@@ -1,0 +1,1 @@
+"""HeteroDataSplit and HomoDataSplit: rows for training, validation and test."""
