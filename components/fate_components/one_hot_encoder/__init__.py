@@ -1,0 +1,1 @@
+"""OneHotEncoder: a column for each value of a column."""
