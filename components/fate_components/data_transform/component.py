@@ -12,6 +12,7 @@ from fate_components.data_transform.messages import layout_of, model_of, trained
 from fate_components.data_transform.model import parse_column, transform_column
 from fate_components.data_transform.raw import RawRows, read_rows
 from fate_components.data_transform.spec import DataIoParams, DataTransformParams
+from fate_components.tables import input_table
 from fate_federated.catalog.spec import ComponentParams
 from fate_federated.errors import DataError
 from fate_federated.task.component import Component, Inputs, Outputs
@@ -20,8 +21,6 @@ from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
-
-DATA_PORTS = ("data", "train_data", "validate_data", "test_data", "eval_data")
 
 
 class DataIO(Component[DataIoParams]):
@@ -42,9 +41,7 @@ class DataIO(Component[DataIoParams]):
         return self._run(ctx, inputs)
 
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = inputs.first(*DATA_PORTS)
-        if table is None:
-            raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
+        table = input_table(ctx, inputs)
         if inputs.model is not None:
             return self._transform(ctx, table, inputs.model)
         raw = read_rows(table, layout_of(self.params))

@@ -9,8 +9,6 @@ _FAMILIES = {
     "data": {
         "SampleWeight": "SAMPLE_WEIGHT",
         "ColumnExpand": "COLUMN_EXPAND",
-        "FeatureImputation": "FEATURE_IMPUTATION",
-        "LabelTransform": "LABEL_TRANSFORM",
         "PositiveUnlabeled": "POSITIVE_UNLABELED",
     },
     "feature": {

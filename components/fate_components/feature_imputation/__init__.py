@@ -1,0 +1,1 @@
+"""FeatureImputation: values for what is missing."""

@@ -1,0 +1,1 @@
+"""LabelTransform: other labels for the classes."""

@@ -1,0 +1,1 @@
+"""Writer and Download: a component's output as a table of the site, or as a file."""
