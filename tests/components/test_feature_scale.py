@@ -73,6 +73,20 @@ def test_no_columns_may_be_chosen(guest: Party, train: Table) -> None:
     np.testing.assert_array_equal(output.features, train.features)
 
 
+def test_without_a_method_values_stay(guest: Party, train: Table) -> None:
+    fitted = run(guest, train, {"method": None})
+    np.testing.assert_array_equal(fitted.data.features, train.features)
+    np.testing.assert_array_equal(run(guest, train, None, fitted.model).data.features, train.features)
+
+
+def test_a_column_of_texts_that_is_not_scaled_stays(guest: Party) -> None:
+    table = make_table(range(3), {"a": [1, 2, 3], "town": ["x", "y", "z"]})
+    fitted = run(guest, table, {"scale_names": ["a"], "scale_col_indexes": []})
+    assert fitted.data.data.column("town").to_pylist() == ["x", "y", "z"]
+    with pytest.raises(DataError, match="'town' holds string, not numbers"):
+        run(guest, table)
+
+
 def test_a_constant_column_becomes_zero(guest: Party) -> None:
     table = make_table(range(3), {"a": [0.1, 0.1, 0.1], "b": [1, 2, 3]})
     for method in ("standard_scale", "min_max_scale"):

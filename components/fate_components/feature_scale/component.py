@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+import pyarrow as pa
+
+from fate_components.columns import chosen_columns
 from fate_components.feature_scale.fit import learn_scaling
 from fate_components.feature_scale.model import Scaling, scale, scaling_of
 from fate_components.feature_scale.spec import FeatureScaleParams
-from fate_federated.errors import DataError, ModelError
+from fate_components.tables import input_table
+from fate_federated.errors import ModelError
 from fate_federated.pb.model import feature_scale_pb2 as pb
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -33,15 +37,12 @@ class FeatureScale(Component[FeatureScaleParams]):
         return self._run(ctx, inputs)
 
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = inputs.first("data")
-        if table is None:
-            raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
+        table = input_table(ctx, inputs)
         header = table.feature_names
         if inputs.model is None:
             names = self._scaled_columns(header)
-            columns = [header.index(name) for name in names]
-            features = table.features
-            scaling = learn_scaling(self.params, features[:, columns], names)
+            values = table.numbers(names)
+            scaling = learn_scaling(self.params, values, names)
             model = self._model(names, scaling, header)
         else:
             model = inputs.model
@@ -49,28 +50,24 @@ class FeatureScale(Component[FeatureScaleParams]):
             absent = [name for name in names if name not in header]
             if absent:
                 raise ModelError(f"The model scales columns that the table lacks: {', '.join(absent)}.")
-            columns = [header.index(name) for name in names]
-            features = table.features
-        features[:, columns] = scale(scaling, features[:, columns])
+            values = table.numbers(names)
+        features = {name: table.data.column(name) for name in header}
+        scaled = scale(scaling, values)
+        features |= {name: pa.array(scaled[:, index]) for index, name in enumerate(names)}
         log.info("%s of %d columns, %d rows", scaling.method, len(names), len(table))
         meta = {"metric_type": "SCALE", "method": scaling.method, "mode": self.params.mode, "columns": list(names)}
         ctx.tracker.log_metric("train", "scale", (), meta)
         ctx.tracker.set_summary({"method": scaling.method, "columns": list(names)})
-        return Outputs((table.with_features(features),), model)
+        return Outputs((table.with_columns(features),), model)
 
     def _scaled_columns(self, header: Sequence[str]) -> tuple[str, ...]:
         """The columns to scale, in the table's order."""
-        wanted = set(self.params.scale_names or ())
-        unknown = sorted(wanted - set(header))
-        if unknown:
-            raise DataError(f"scale_names names {', '.join(unknown)}; the columns are {', '.join(header)}.")
-        if self.params.scale_col_indexes == -1:
-            return tuple(header)
-        for index in self.params.scale_col_indexes:
-            if not 0 <= index < len(header):
-                raise DataError(f"scale_col_indexes names column {index}; there are 0 to {len(header) - 1}.")
-            wanted.add(header[index])
-        return tuple(name for name in header if name in wanted)
+        if self.params.method is None:
+            return ()
+        parameters = ("scale_col_indexes", "scale_names")
+        # A name that is no column's is a mistake also where all columns are scaled.
+        chosen_columns(header, None, self.params.scale_names, parameters)
+        return chosen_columns(header, self.params.scale_col_indexes, self.params.scale_names, parameters)
 
     def _model(self, names: Sequence[str], scaling: Scaling, header: Sequence[str]) -> Model:
         meta = pb.ScaleMeta(

@@ -38,7 +38,8 @@ def learn_scaling(params: FeatureScaleParams, values: Floats, names: Sequence[st
             std = np.nanstd(cut, axis=0)
             # The mean of equal numbers may differ from them in the last bit, and the deviation from 0.
             std[np.nanmin(cut, axis=0) == np.nanmax(cut, axis=0)] = 1.0
-    return Scaling(params.method, lower, upper, mean, std)
+    # Without a method there are no columns to scale.
+    return Scaling(params.method or "standard_scale", lower, upper, mean, std)
 
 
 def _bounds(name: str, given: float | list[float] | None, quantiles: bool, values: Floats) -> Floats | None:

@@ -14,7 +14,8 @@ from fate_federated.party import Role
 class FeatureScaleParams(ModuleParams):
     """FATE's parameters."""
 
-    method: Annotated[Literal["standard_scale", "min_max_scale"], AnyCase()] = "standard_scale"
+    method: Annotated[Literal["standard_scale", "min_max_scale"] | None, AnyCase()] = "standard_scale"
+    """None leaves the values as they are."""
     mode: Annotated[Literal["normal", "cap"], AnyCase()] = "normal"
     """normal: feat_upper and feat_lower are values; cap: they are quantiles of each column, 0..1."""
     scale_col_indexes: Columns = -1
