@@ -1,0 +1,1 @@
+"""HomoOneHotEncoder: the same columns of categories at all parties."""
