@@ -1,58 +1,29 @@
-"""The data components: intersection of two parties' ids, evaluation of many predictions.
+"""Evaluation of many predictions; the baseline is scikit-learn's AUC and ROC curve. See intersection.py for that one.
 
-    python benchmarks/components.py [--json]
-
-Both parties of the intersection are threads of this process, over the in-process transport. Its baseline is the bare
-group arithmetic of the same protocol, spread evenly over all cores; evaluation's is scikit-learn's AUC and ROC curve.
+python benchmarks/components.py [--json]
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 import numpy as np
-import rbcl
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from fate_components.crypto.ristretto import random_scalar
 from fate_federated.federation import Federation, make_table
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
 from report import Report, arguments, seconds
 
-GUEST, HOST = Party.parse("guest-9999"), Party.parse("host-10000")
+GUEST = Party.parse("guest-9999")
 
 
 def main() -> None:
     options = arguments(__doc__).parse_args()
     report = Report(f"Data components, {os.cpu_count()} cores", options.json)
-    federation = Federation([GUEST, HOST])
-    federation.run("Intersection", inputs={party: make_table(["warm"], {"x": [0.0]}) for party in (GUEST, HOST)})
-    for rows in (20_000, 100_000):
-        intersection(report, federation, rows)
+    federation = Federation([GUEST])
     evaluation(report, federation, 1_000_000)
     report.print()
-
-
-def intersection(report: Report, federation: Federation, rows: int) -> None:
-    """Both parties have ``rows`` ids, half of them common."""
-    tables = {
-        party: make_table([f"id-{number:012d}" for number in range(first, first + rows)], {"x": np.zeros(rows)})
-        for party, first in ((GUEST, 0), (HOST, rows // 2))
-    }
-    took = seconds(lambda: federation.run("Intersection", {"intersect_method": "ecdh"}, tables), repeats=1)
-    report.add(f"intersection {rows:,} x {rows:,}, half common", took, "s", bare_group_arithmetic(rows))
-
-
-def bare_group_arithmetic(rows: int, sample: int = 2000) -> float:
-    """Seconds that hashing 2 x rows ids into the group and 4 x rows scalar multiplications take on all cores."""
-    scalar = random_scalar()
-    digests = [hashlib.sha512(str(number).encode()).digest() for number in range(sample)]
-    elements = [rbcl.crypto_core_ristretto255_from_hash(digest) for digest in digests]
-    hashing = seconds(lambda: [rbcl.crypto_core_ristretto255_from_hash(digest) for digest in digests])
-    multiplying = seconds(lambda: [rbcl.crypto_scalarmult_ristretto255(scalar, element) for element in elements])
-    return (2 * hashing + 4 * multiplying) * rows / sample / (os.cpu_count() or 1)
 
 
 def evaluation(report: Report, federation: Federation, rows: int) -> None:

@@ -35,6 +35,7 @@ from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.dsl.pipeline import Node, Pipeline
 from fate_federated.errors import TableNotFound
 from fate_federated.party import Party
+from fate_federated.task.cache import Cache
 from fate_federated.task.component import Inputs, Outputs, TableReader
 from fate_federated.task.context import MemoryTracker, Point, TaskContext, Traffic
 from fate_federated.task.model import Model
@@ -115,6 +116,17 @@ class MemoryTables:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryCaches:
+    """Caches of one party's jobs, by (job id, component, name)."""
+
+    content: Mapping[tuple[str, str, str], Cache]
+
+    def read(self, job_id: str, component: str, name: str) -> Cache | None:
+        """See :class:`~fate_federated.task.cache.CacheReader`."""
+        return self.content.get((job_id, component, name))
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryStore:
     """An :class:`~fate_federated.task.run.OutputStore` that keeps everything in memory."""
 
@@ -122,6 +134,7 @@ class MemoryStore:
     data: dict[tuple[str, str], Table] = field(default_factory=dict)
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
     trained: Mapping[tuple[str, str], Model] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Cache] = field(default_factory=dict)
 
     def load_table(self, component: str, output: str) -> Table | None:
         return self.data.get((component, output))
@@ -134,6 +147,16 @@ class MemoryStore:
 
     def save_model(self, component: str, alias: str, model: Model) -> None:
         self.models[component, alias] = model
+
+    @property
+    def caches(self) -> MemoryCaches:
+        return MemoryCaches({("in-process", *place): cache for place, cache in self.kept.items()})
+
+    def load_cache(self, component: str, name: str) -> Cache | None:
+        return self.kept.get((component, name))
+
+    def save_cache(self, component: str, name: str, cache: Cache) -> None:
+        self.kept[component, name] = cache
 
     def load_trained(self, component: str, alias: str) -> Model | None:
         return self.trained.get((component, alias))

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 
 from fate_federated.catalog.discovery import find_component, load_component
 from fate_federated.errors import DataError, ModelError
+from fate_federated.task.cache import Cache
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 from fate_federated.wire.records import Output, TaskRef
@@ -26,12 +27,15 @@ from fate_federated.wire.records import Output, TaskRef
 if TYPE_CHECKING:
     from fate_federated.gateway.client import GatewayClient
     from fate_federated.party import Party
+    from fate_federated.task.cache import CacheReader
     from fate_federated.task.component import TableReader
 
 log = logging.getLogger(__name__)
 
 DATA = "data"
 MODEL = "model"
+CACHE = "cache"
+CACHE_META = "fate.cache"
 MESSAGE_PACKAGE = "fate_federated.v1.model."
 
 
@@ -44,6 +48,19 @@ class CatalogueReader:
     def read(self, namespace: str, name: str) -> Table:
         """See :class:`~fate_federated.task.component.TableReader`."""
         return read_parquet(self.client.get_table(namespace, name).location)
+
+
+@dataclass(frozen=True, slots=True)
+class JobCaches:
+    """Reads what this party's jobs kept."""
+
+    client: GatewayClient
+    party: Party
+
+    def read(self, job_id: str, component: str, name: str) -> Cache | None:
+        """See :class:`~fate_federated.task.cache.CacheReader`."""
+        record = self.client.get_output(TaskRef(job_id, component), self.party, CACHE, name)
+        return None if record is None else read_cache(record.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +126,20 @@ class GatewayOutputStore:
         write_model(location, model)
         self._record(component, MODEL, alias, location, module=model.module)
 
+    @property
+    def caches(self) -> CacheReader:
+        return JobCaches(self.client, self.party)
+
+    def load_cache(self, component: str, name: str) -> Cache | None:
+        """A cache of the newest attempt that succeeded; None where there is none."""
+        return self.caches.read(self.job_id, component, name)
+
+    def save_cache(self, component: str, name: str, cache: Cache) -> None:
+        """Write a cache and tell the gateway."""
+        location = self._location(component, f"{_file_name(name)}.cache.parquet")
+        write_cache(location, cache)
+        self._record(component, CACHE, name, location, rows=cache.data.num_rows, module=cache.module)
+
     def _location(self, component: str, file: str) -> str:
         folders = ("jobs", self.job_id, component, str(self.attempt), str(self.party))
         return "/".join((self.storage_url.rstrip("/"), *map(_file_name, folders), file))
@@ -153,6 +184,28 @@ def write_parquet(location: str, table: Table) -> None:
     """Write a table, with the names of its id and label columns, as a Parquet file."""
     with _create(location) as file:
         pq.write_table(table.to_arrow(), file, compression="zstd")
+
+
+def write_cache(location: str, cache: Cache) -> None:
+    """Write a cache as a Parquet file; what it is stands in its schema's metadata."""
+    meta = {CACHE_META: json.dumps({"module": cache.module, "meta": dict(cache.meta)})}
+    with _create(location) as file:
+        pq.write_table(cache.data.replace_schema_metadata(meta), file, compression="zstd")
+
+
+def read_cache(location: str) -> Cache:
+    """Read what :func:`write_cache` wrote.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with fsspec.open(location, "rb") as file:
+            data = pq.read_table(file)
+        said = json.loads((data.schema.metadata or {})[CACHE_META.encode()])
+        return Cache(said["module"], said["meta"], data)
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"The cache at {location} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def write_model(location: str, model: Model) -> None:

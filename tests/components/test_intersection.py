@@ -7,16 +7,20 @@ import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from fate_components.crypto.ristretto import blind_ids, multiply, random_scalar
+from fate_components.crypto.ristretto import Ristretto255
+from fate_components.intersection.agreement import Opening, settings_digest
+from fate_components.intersection.commutative import Blinding
 from fate_components.intersection.component import Intersection
+from fate_components.intersection.hashing import hashed_ids
 from fate_components.intersection.spec import IntersectionParams
-from fate_federated.errors import AttemptFailed, DataError, DslError, MessageRejected
+from fate_federated.errors import AttemptFailed, DataError, DslError, MessageRejected, ProblemKind
 from fate_federated.federation import Federation, make_table
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
-from fate_federated.task.context import MemoryTracker, TaskContext
+from fate_federated.task.context import MemoryTracker, Peer, TaskContext, Traffic
 from fate_federated.task.table import Table
 from fate_federated.transport.memory import MemoryHub, MemoryTransport, Message
 from fate_federated.wire.payload import GroupElements, Kind, decode
@@ -32,6 +36,22 @@ def table(ids: Sequence[str], label: bool = False, seed: int = 0) -> Table:
     shuffled = np.random.default_rng(seed).permutation(np.array(ids))
     x = [float(zlib.crc32(text.encode()) % 1000) for text in shuffled]
     return make_table(shuffled, {"x": x}, label=[len(text) % 2 for text in shuffled] if label else None)
+
+
+GROUP = Ristretto255()
+
+
+def blind_ids(ids: Sequence[str], scalar: bytes) -> GroupElements:
+    """As a party with the default parameters does."""
+    return GroupElements(GROUP.blind(hashed_ids(ids, "sha256", ""), scalar))
+
+
+def multiply(elements: GroupElements, scalar: bytes) -> GroupElements:
+    return GroupElements(GROUP.multiply(elements.data, scalar))
+
+
+def random_scalar() -> bytes:
+    return GROUP.random_scalar()
 
 
 def payload(message: Message) -> object:
@@ -69,8 +89,9 @@ def test_several_hosts_keep_what_all_have(guest: Party, host: Party, other_host:
 def test_each_party_logs_what_remained(guest: Party, host: Party) -> None:
     tables = {guest: table(COMMON + GUEST_ONLY[:10]), host: table(COMMON + HOST_ONLY[:40])}
     results = Federation([guest, host]).run("Intersection", inputs=tables)
-    assert results[guest].summary == {"intersect_num": 40, "intersect_rate": 0.8}
-    assert results[host].summary == {"intersect_num": 40, "intersect_rate": 0.5}
+    told = {"intersect_num": 40, "cardinality_only": False}
+    assert results[guest].summary == told | {"intersect_rate": 0.8, "unique_id_num": 50}
+    assert results[host].summary == told | {"intersect_rate": 0.5, "unique_id_num": 80}
     meta = results[host].tracker.meta["train", "intersection"]
     assert meta["metric_type"] == "INTERSECTION"
     assert meta["values"] == {
@@ -97,43 +118,35 @@ def test_without_sync_the_host_learns_nothing(guest: Party, host: Party, message
     assert sorted(results[guest].data.ids.to_pylist()) == sorted(COMMON)
     assert results[host].outputs.data == ()
     assert results[host].summary == {}
-    assert [message.tag for message in messages if message.receiver == host] == ["blinded_ids"]
-
-
-@pytest.mark.parametrize("method", ["rsa", "dh"])
-def test_other_methods_say_that_they_run_over_the_curve(
-    method: str, guest: Party, host: Party, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    Federation([guest, host]).run(
-        "Intersection", {"intersect_method": method}, {guest: table(COMMON), host: table(COMMON)}
-    )
-    assert f"intersect_method {method} runs as Diffie-Hellman in ristretto255" in caplog.text
+    assert [message.tag for message in messages if message.receiver == host] == ["opening", "blinded_ids.0"]
 
 
 @pytest.mark.parametrize(
-    ("params", "pointer"),
+    ("params", "pointer", "kind"),
     [
-        ({"intersect_method": "raw"}, "/Intersection/intersect_method"),
-        ({"intersect_method": "psi"}, "/Intersection/intersect_method"),
-        ({"cardinality_only": True}, "/Intersection/cardinality_only"),
-        ({"join_method": "left_join"}, "/Intersection/join_method"),
-        ({"with_encode": True}, "/Intersection/with_encode"),
-        ({"run_cache": True}, "/Intersection/run_cache"),
-        ({"is_fast": True}, "/Intersection/is_fast"),
+        ({"intersect_method": "psi"}, "/Intersection/intersect_method", ProblemKind.INVALID),
+        ({"is_fast": True}, "/Intersection/is_fast", ProblemKind.INVALID),
+        ({"ecdh_params": {"curve": "P-256"}}, "/Intersection/ecdh_params/curve", ProblemKind.INVALID),
+        ({"dh_params": {"key_length": 2000}}, "/Intersection/dh_params/key_length", ProblemKind.INVALID),
+        ({"rsa_params": {"key_length": 512}}, "/Intersection/rsa_params/key_length", ProblemKind.INVALID),
+        ({"cardinality_method": "rsa"}, "/Intersection/cardinality_method", ProblemKind.NOT_INSTALLED),
+        ({"allow_info_share": True}, "/Intersection/allow_info_share", ProblemKind.NOT_INSTALLED),
+        ({"join_method": "left_join"}, "/Intersection", ProblemKind.NOT_INSTALLED),
+        (
+            {"intersect_cache_param": {"use_cache": True}},
+            "/Intersection/intersect_cache_param/use_cache",
+            ProblemKind.NOT_INSTALLED,
+        ),
+        ({"run_preprocess": True, "sync_intersect_ids": False}, "/Intersection", ProblemKind.INVALID),
+        ({"run_cache": True, "intersect_method": "raw"}, "/Intersection", ProblemKind.INVALID),
     ],
 )
 def test_what_is_not_honoured_is_refused_by_name(
-    params: dict[str, object], pointer: str, guest: Party, host: Party
+    params: dict[str, object], pointer: str, kind: ProblemKind, guest: Party, host: Party
 ) -> None:
     with pytest.raises(DslError) as caught:
         Federation([guest, host]).run("Intersection", params, {guest: table(COMMON), host: table(COMMON)})
-    assert [problem.pointer for problem in caught.value.problems] == [pointer]
-
-
-def test_raw_is_refused_with_a_remedy(guest: Party, host: Party) -> None:
-    with pytest.raises(DslError, match="raw sends every id to the other party"):
-        Federation([guest, host]).run("Intersection", {"intersect_method": "raw"})
+    assert [(problem.pointer, problem.kind) for problem in caught.value.problems] == [(pointer, kind)]
 
 
 def test_parameters_of_real_jobs_are_accepted() -> None:
@@ -206,12 +219,13 @@ def test_nothing_is_sent_that_can_be_computed_from_an_id(traffic: list[Message])
     """Neither H(id) in the group, nor what a party could compute of it with a scalar of its own choice."""
     sent = b"".join(message.body for message in traffic)
     everyone = COMMON + GUEST_ONLY + HOST_ONLY
-    for elements in (blind_ids(everyone, ONE), blind_ids(everyone, random_scalar())):
+    unhashed = GroupElements(GROUP.blind([text.encode() for text in everyone], ONE))
+    for elements in (blind_ids(everyone, ONE), unhashed, blind_ids(everyone, random_scalar())):
         for at in range(0, len(elements.data), 32):
             assert elements.data[at : at + 32] not in sent
 
 
-def test_the_same_ids_look_different_in_every_run_and_in_no_order_of_the_rows(guest: Party, host: Party) -> None:
+def test_the_same_ids_look_different_in_every_run(guest: Party, host: Party) -> None:
     sent: list[Message] = []
     federation = Federation([guest, host], record=sent.append)
     for _ in range(2):
@@ -219,12 +233,25 @@ def test_the_same_ids_look_different_in_every_run_and_in_no_order_of_the_rows(gu
     lists = [
         [message.body[at : at + 32] for at in range(0, len(message.body), 32)]
         for message in sent
-        if message.tag == "blinded_ids"
+        if message.tag == "blinded_ids.0"
     ]
     assert len(lists) == 4
-    assert all(elements == sorted(elements) for elements in lists)
     everything = [element for elements in lists for element in elements]
     assert len(set(everything)) == len(everything)
+
+
+def test_ids_are_sent_in_an_order_of_their_own(guest: Party, host: Party) -> None:
+    """Hosts that return what they were sent show the guest's order: with the rows' order it would be the same twice."""
+    seen = []
+    for _ in range(2):
+        ctx = MemoryHub([guest, host]).transport(guest)
+        peers = Peer(host, ctx, Traffic())
+        seen.append(
+            Blinding(GROUP, ONE, lambda some: hashed_ids(some, "sha256", "")).send_blinded(peers, pa.array(COMMON))
+        )
+    assert sorted(seen[0].tolist()) == list(range(40))
+    assert seen[0].tolist() != seen[1].tolist()
+    assert seen[0].tolist() != list(range(40))
 
 
 def test_a_host_receives_blinded_ids_and_the_places_of_its_common_rows_only(
@@ -232,8 +259,11 @@ def test_a_host_receives_blinded_ids_and_the_places_of_its_common_rows_only(
 ) -> None:
     for receiver, rows in ((host, len(COMMON + HOST_ONLY)), (other_host, len(COMMON[5:]))):
         received = {message.tag: message for message in traffic if message.receiver == receiver}
-        assert set(received) == {"blinded_ids", "common_positions"}
-        assert received["blinded_ids"].kind is Kind.GROUP_ELEMENTS
+        assert set(received) == {"opening", "blinded_ids.0", "common_positions"}
+        opening = payload(received["opening"])
+        assert isinstance(opening, dict)
+        assert set(opening) == {"count", "settings", "shares_rows", "cache_key"}
+        assert received["blinded_ids.0"].kind is Kind.GROUP_ELEMENTS
         positions = payload(received["common_positions"])
         assert isinstance(positions, np.ndarray)
         assert (np.diff(positions) > 0).all()
@@ -245,9 +275,9 @@ def test_a_host_receives_blinded_ids_and_the_places_of_its_common_rows_only(
 
 
 def run_against(
-    peer: Callable[[MemoryTransport], None], party: Party, other: Party, data: Table
+    peer: Callable[[MemoryTransport], None], party: Party, other: Party, data: Table, rows: int = 2
 ) -> BaseException | None:
-    """Run one party's part against a scripted other one; what its part raised."""
+    """Run one party's part against a scripted other one that opens as agreed; what its part raised."""
     hub = MemoryHub([party, other], deadline_seconds=20)
     ctx = TaskContext(
         party=party, participants=(party, other), job_id="1", component="intersection_0", attempt=1,
@@ -263,8 +293,13 @@ def run_against(
         finally:
             hub.leave(party)
 
+    def opening(transport: MemoryTransport, rows: int) -> None:
+        settings = settings_digest(IntersectionParams())
+        transport.push(party, "opening", Opening(rows, settings, False).to_wire())
+
     thread = threading.Thread(target=work)
     thread.start()
+    opening(hub.transport(other), rows)
     peer(hub.transport(other))
     hub.leave(other)
     thread.join(timeout=30)
@@ -276,23 +311,28 @@ def run_against(
     "answer",
     [
         blind_ids(["a"], ONE),
-        GroupElements(bytes(64)),
-        GroupElements(b"\xff" * 64),
+        GroupElements(bytes(64), "modp2048"),
+        GroupElements(bytes(64), width_bytes=16),
         np.zeros((2, 32), np.uint8),
         ["a", "b"],
     ],
-    ids=["too few", "identity", "no elements", "another type", "ids"],
+    ids=["too few", "another group", "another width", "another type", "ids"],
 )
 def test_a_guest_refuses_what_is_no_list_of_elements(answer: object, guest: Party, host: Party) -> None:
     def peer(transport: MemoryTransport) -> None:
-        transport.push(guest, "blinded_ids", answer if isinstance(answer, GroupElements) else blind_ids(["b"], ONE))
-        transport.push(guest, "twice_blinded_ids", answer)
+        transport.push(guest, "blinded_ids.0", blind_ids(["b", "c"], ONE))
+        transport.push(guest, "twice_blinded_ids.0", answer)
 
     error = run_against(peer, guest, host, table(["a", "b"]))
-    if isinstance(answer, GroupElements) and len(answer) == 2:
-        assert "no element" in str(error)
-    else:
-        assert "2 group elements" in str(error)
+    assert "something other than 2 elements of ristretto255" in str(error)
+
+
+@pytest.mark.parametrize("elements", [bytes(64), b"\xff" * 64], ids=["identity", "no elements"])
+def test_a_party_raises_no_numbers_that_are_no_elements(elements: bytes, guest: Party, host: Party) -> None:
+    def peer(transport: MemoryTransport) -> None:
+        transport.push(guest, "blinded_ids.0", GroupElements(elements))
+
+    assert "no element" in str(run_against(peer, guest, host, table(["a", "b"])))
 
 
 @pytest.mark.parametrize(
@@ -302,7 +342,7 @@ def test_a_guest_refuses_what_is_no_list_of_elements(answer: object, guest: Part
 )
 def test_a_host_refuses_positions_that_are_not_of_its_rows(positions: list[float], guest: Party, host: Party) -> None:
     def peer(transport: MemoryTransport) -> None:
-        transport.push(host, "blinded_ids", blind_ids(["a", "b"], random_scalar()))
+        transport.push(host, "blinded_ids.0", blind_ids(["a", "b"], random_scalar()))
         transport.push(host, "common_positions", np.array(positions))
 
     assert isinstance(run_against(peer, host, guest, table(["a", "b"])), MessageRejected)
@@ -320,13 +360,13 @@ def test_a_host_cannot_find_the_guests_unmatched_ids_among_candidates(guest: Par
     seen: list[GroupElements] = []
 
     def peer(transport: MemoryTransport) -> None:
-        transport.push(guest, "blinded_ids", blind_ids(COMMON, scalar))
-        seen.append(transport.pull(guest, "blinded_ids"))
+        transport.push(guest, "blinded_ids.0", blind_ids(COMMON, scalar))
+        seen.append(transport.pull(guest, "blinded_ids.0"))
         seen.append(multiply(seen[0], scalar))
-        transport.push(guest, "twice_blinded_ids", seen[1])
+        transport.push(guest, "twice_blinded_ids.0", seen[1])
         assert len(transport.pull(guest, "common_positions")) == len(COMMON)
 
-    assert run_against(peer, guest, host, table(COMMON + GUEST_ONLY)) is None
+    assert run_against(peer, guest, host, table(COMMON + GUEST_ONLY), len(COMMON)) is None
     candidates = COMMON + GUEST_ONLY
     guesses = pieces(blind_ids(candidates, scalar)) | pieces(blind_ids(candidates, ONE))
     assert not guesses & (pieces(seen[0]) | pieces(seen[1]))
@@ -337,13 +377,13 @@ def test_a_guest_cannot_test_a_host_for_ids_that_it_did_not_submit(guest: Party,
     seen: list[GroupElements] = []
 
     def peer(transport: MemoryTransport) -> None:
-        transport.push(host, "blinded_ids", blind_ids(COMMON, scalar))
-        seen.append(transport.pull(host, "blinded_ids"))
+        transport.push(host, "blinded_ids.0", blind_ids(COMMON, scalar))
+        seen.append(transport.pull(host, "blinded_ids.0"))
         seen.append(multiply(seen[0], scalar))
-        seen.append(transport.pull(host, "twice_blinded_ids"))
+        seen.append(transport.pull(host, "twice_blinded_ids.0"))
         transport.push(host, "common_positions", np.arange(1))
 
-    assert run_against(peer, host, guest, table(COMMON + HOST_ONLY)) is None
+    assert run_against(peer, host, guest, table(COMMON + HOST_ONLY), len(COMMON)) is None
     assert len(pieces(seen[1]) & pieces(seen[2])) == len(COMMON)
     guesses = pieces(blind_ids(HOST_ONLY, scalar)) | pieces(blind_ids(HOST_ONLY, ONE))
     assert not guesses & (pieces(seen[0]) | pieces(seen[1]) | pieces(seen[2]))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, pairwise
+from typing import TypeVar
 
 import numpy as np
 from gmpy2 import mpz
@@ -17,6 +20,8 @@ from fate_components.crypto.multi_exponentiation import (
     products_of_powers,
 )
 from fate_components.crypto.workers import cores, shared_workers
+
+T = TypeVar("T")
 
 # A request to a worker takes about a millisecond, its start 0.2 s, which is paid once.
 _WORTH_SECONDS = 0.06
@@ -119,3 +124,23 @@ def _pieces(work: int, most: int, modulus: mpz) -> int:
 
 def _width(modulus: mpz) -> int:
     return -(-int(modulus.bit_length()) // 8)
+
+
+def in_order(work: Callable[[T], bytes], pieces: Iterable[T]) -> Iterator[bytes]:
+    """``work`` of each piece, in order, on all cores; a few pieces are asked for ahead of what is taken.
+
+    Args:
+        work: spends its time without the GIL, or in a helper process.
+    """
+    with ThreadPoolExecutor(cores(), thread_name_prefix="crypto") as threads:
+        waiting: deque[Future[bytes]] = deque()
+        try:
+            for piece in pieces:
+                waiting.append(threads.submit(work, piece))
+                while len(waiting) > 2 * cores() or (waiting and waiting[0].done()):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

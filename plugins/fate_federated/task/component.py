@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from fate_federated.catalog.spec import ComponentParams
 from fate_federated.errors import ConfigError
 from fate_federated.party import Role
+from fate_federated.task.cache import Cache, CacheReader
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -37,14 +38,18 @@ class Inputs:
             component made no output has no entry.
         model: the model it is to apply; then it transforms or predicts instead of fitting.
         isometric: models of other components, by the name of the component that made them.
+        cache: what components of this module kept, by the name of the component that hands it on.
         tables: for Reader: how to read a table of the site's catalogue.
+        caches: for CacheLoader: how to read what another job kept.
         sources: by port, the component that made each table, in the order of ``data``.
     """
 
     data: Mapping[str, Sequence[Table]] = field(default_factory=dict)
     model: Model | None = None
     isometric: Mapping[str, Model] = field(default_factory=dict)
+    cache: Mapping[str, Cache] = field(default_factory=dict)
     tables: TableReader | None = None
+    caches: CacheReader | None = None
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def first(self, *ports: str) -> Table | None:
@@ -57,10 +62,11 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a component hands on at one party: tables in the order of the dsl's ``output.data``, and a model."""
+    """What a component hands on at one party: tables in the order of the dsl's ``output.data``, a model, a cache."""
 
     data: Sequence[Table] = ()
     model: Model | None = None
+    cache: Cache | None = None
 
 
 class Component(Generic[P]):

@@ -16,6 +16,7 @@ from fate_federated.dsl.findings import explain
 from fate_federated.dsl.pipeline import EdgeKind, Node
 from fate_federated.errors import DslError, DslProblem, ModelError, suggest
 from fate_federated.party import Party, Role
+from fate_federated.task.cache import Cache, CacheReader
 from fate_federated.task.component import Inputs, Outputs, TableReader
 from fate_federated.task.context import TaskContext, Traffic
 from fate_federated.task.model import Model
@@ -48,6 +49,19 @@ class OutputStore(Protocol):
 
     def save_model(self, component: str, alias: str, model: Model) -> None:
         """Keep a model output."""
+        ...
+
+    @property
+    def caches(self) -> CacheReader:
+        """What this party's earlier jobs kept."""
+        ...
+
+    def load_cache(self, component: str, name: str) -> Cache | None:
+        """A cache output, None where the component made none at this party."""
+        ...
+
+    def save_cache(self, component: str, name: str, cache: Cache) -> None:
+        """Keep a cache output."""
         ...
 
     def load_trained(self, component: str, alias: str) -> Model | None:
@@ -113,6 +127,7 @@ def gather_inputs(node: Node, party: Party, store: OutputStore) -> Inputs:
     """
     data: dict[str, list[Table]] = {}
     sources: dict[str, list[str]] = {}
+    caches: dict[str, Cache] = {}
     models: dict[EdgeKind, dict[str, Model]] = {EdgeKind.MODEL: {}, EdgeKind.ISOMETRIC_MODEL: {}}
     for edge in node.inputs:
         if edge.kind is EdgeKind.DATA:
@@ -131,9 +146,14 @@ def gather_inputs(node: Node, party: Party, store: OutputStore) -> Inputs:
                     f"{node.name} needs the model {edge.output!r} of {of}{edge.source}, which left none at {party}."
                 )
         else:
-            raise DslError.at("", f"{node.name} takes a {edge.kind} of {edge.source}, which no component makes")
+            cache = store.load_cache(edge.source, edge.output)
+            if cache is None:
+                raise ModelError(f"{node.name} needs the cache {edge.output!r} of {edge.source}, which left none.")
+            caches[edge.source] = cache
     return Inputs(
         data=data,
+        cache=caches,
+        caches=store.caches,
         model=next(iter(models[EdgeKind.MODEL].values()), None),
         isometric=models[EdgeKind.ISOMETRIC_MODEL],
         tables=store.tables,
@@ -184,3 +204,5 @@ def save_outputs(node: Node, outputs: Outputs, store: OutputStore) -> None:
         store.save_table(node.name, name, table)
     if outputs.model is not None and node.model_outputs:
         store.save_model(node.name, node.model_outputs[0], outputs.model)
+    if outputs.cache is not None and node.cache_outputs:
+        store.save_cache(node.name, node.cache_outputs[0], outputs.cache)

@@ -1,0 +1,1 @@
+"""CacheLoader: what a component of an earlier job kept."""
