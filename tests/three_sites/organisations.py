@@ -99,5 +99,17 @@ class ThreeSites:
             conf["component_parameters"]["common"].setdefault(component, {}).update(changes)
         shutil.copy(JOBS / f"{source}_dsl.json", folder / f"{name}_dsl.json")
         (folder / f"{name}_conf.json").write_text(json.dumps(conf, indent=2))
+        self._wait_for_dag(name)
+
+    def drop_prediction(self, name: str, model_version: str, source: str = "breast_cancer") -> None:
+        """Put the conf of a prediction, and no dsl, into the guest's dags folder, and wait until it is a DAG there."""
+        folder = self[GUEST].settings.path(self[GUEST].settings.airflow.dags_folder)
+        training = json.loads((JOBS / f"{source}_conf.json").read_text())
+        conf = {key: training[key] for key in ("dsl_version", "initiator", "role")}
+        conf["job_parameters"] = {"common": {"job_type": "predict", "model_version": model_version}}
+        (folder / f"{name}_conf.json").write_text(json.dumps(conf, indent=2))
+        self._wait_for_dag(name)
+
+    def _wait_for_dag(self, name: str) -> None:
         with self[GUEST].airflow_api() as api:
             wait_for(f"{name} is a DAG", lambda: api.dag(f"{name}.{GUEST}"), within_seconds=60)

@@ -169,6 +169,19 @@ def test_the_egress_ledgers_list_each_message_that_crossed(three: ThreeSites, fi
     assert "ids" not in kinds
 
 
+def test_a_conf_alone_predicts_with_the_models_that_every_party_keeps(three: ThreeSites, finished: Job) -> None:
+    job, run = "scores", "scores-run"
+    three.drop_prediction(job, finished.job_id)
+    three.trigger(job, run)
+    job_id = three.job_id(run)
+    with three[GUEST].gateway() as gateway:
+        ended = wait_for("the job ends", lambda: (found := gateway.get_job(job_id)).status.ended and found, 120)
+    assert ended.status is JobStatus.SUCCESS, ended.detail
+    learnt, predicted = (three.output(each, "hetero_lr_0", GUEST).data for each in (finished.job_id, job_id))
+    assert predicted["predict_score"].to_numpy() == pytest.approx(learnt["predict_score"].to_numpy(), abs=1e-9)
+    assert set(predicted["type"].to_pylist()) == {"predict"}
+
+
 def test_a_killed_task_fails_everywhere_and_clearing_it_at_the_guest_runs_it_again(three: ThreeSites) -> None:
     job, run = "killed", "killed-run"
     three.drop(job, {"hetero_lr_0": {"max_iter": 12, "early_stop": "weight_diff", "tol": 1e-9}})
