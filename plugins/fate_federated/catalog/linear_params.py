@@ -62,7 +62,7 @@ class LinearModelParams(ModuleParams):
     """What validation_freqs computes."""
     use_first_metric_only: bool = False
     """early_stopping_rounds goes by the first of metrics alone."""
-    floating_point_precision: int | None = Field(23, ge=0, le=63)
+    floating_point_precision: int | None = Field(23, ge=0, le=64)
     """Bits behind the binary point of numbers that are multiplied with ciphertexts; None for as many as there are."""
 
 

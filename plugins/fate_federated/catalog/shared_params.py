@@ -93,6 +93,8 @@ def renamed(names: Mapping[str, str], legacy_defaults: Mapping[str, object]) -> 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
+AtLeast2 = Annotated[int, Field(ge=2)]
+Count = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Scalar = int | float | str | bool | None
 
@@ -128,7 +130,7 @@ class EncryptedModeParams(ParameterGroup):
     mode: Annotated[Literal["strict", "fast", "balance", "confusion_opt", "confusion_opt_balance"], AnyCase()] = (
         "strict"
     )
-    re_encrypted_rate: Fraction = 1
+    re_encrypted_rate: float = 1
 
 
 class InitParams(ParameterGroup):
@@ -167,8 +169,8 @@ class StepwiseParams(ParameterGroup):
     role: Annotated[Literal["guest", "host", "arbiter"], AnyCase()] = "guest"
     direction: Annotated[Literal["forward", "backward", "both"], AnyCase()] = "both"
     max_step: PositiveInt = 10
-    nvmin: PositiveInt = 2
-    nvmax: PositiveInt | None = None
+    nvmin: AtLeast2 = 2
+    nvmax: AtLeast2 | None = None
 
 
 class SqnParams(ParameterGroup):
@@ -215,6 +217,8 @@ class ObjectiveParams(ParameterGroup):
                 raise ValueError(f"the objective {self.objective} needs its parameter: write params as a list of one")
             if self.objective == "tweedie" and not 1 <= self.params[0] < 2:
                 raise ValueError("the parameter of tweedie is at least 1 and less than 2")
+            if self.params[0] <= 0:
+                raise ValueError(f"the parameter of {self.objective} is greater than 0")
         return self
 
 
@@ -225,15 +229,15 @@ class TreeParams(ParameterGroup):
     criterion_params: list[float] | dict[str, float] = Field(default_factory=lambda: [0.1, 0])
     """Weights of the L2 and L1 penalties on the leaves."""
     max_depth: PositiveInt = 3
-    min_sample_split: PositiveInt = 2
+    min_sample_split: Count = 2
     min_impurity_split: float = 1e-3
-    min_leaf_node: PositiveInt = 1
-    max_split_nodes: int = Field(65536, ge=1, le=65536)
+    min_leaf_node: Count = 1
+    max_split_nodes: PositiveInt = 65536
     """Nodes whose histograms are sent at once."""
     feature_importance_type: Annotated[Literal["split", "gain"], AnyCase()] = "split"
     n_iter_no_change: bool = True
     tol: float = 1e-3
-    min_child_weight: float = 0
+    min_child_weight: float = Field(0, ge=0)
     use_missing: bool = False
     zero_as_missing: bool = False
     deterministic: bool = False

@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
     AnyCase,
+    AtLeast2,
     CallbackParams,
+    Count,
     CrossValidationParams,
     EncryptedModeParams,
     EncryptParams,
@@ -40,7 +42,7 @@ class BoostingParams(ModuleParams):
     n_iter_no_change: bool = True
     """Stop when the loss changes by less than tol."""
     tol: float = 1e-4
-    bin_num: int = Field(32, ge=2)
+    bin_num: AtLeast2 = 32
     predict_param: PredictParams = Field(default_factory=PredictParams)
     cv_param: CrossValidationParams = Field(default_factory=CrossValidationParams)
     validation_freqs: Frequency = None
@@ -68,7 +70,7 @@ class HeteroSecureBoostParams(BoostingParams):
 
     encrypt_param: EncryptParams = Field(default_factory=EncryptParams)
     encrypted_mode_calculator_param: EncryptedModeParams = Field(default_factory=EncryptedModeParams)
-    complete_secure: Annotated[int, Field(ge=0)] | bool = 0
+    complete_secure: Count | bool = 0
     """So many first trees have features of the guest alone."""
     sparse_optimization: bool = False
     run_goss: bool = False
@@ -88,6 +90,12 @@ class HeteroSecureBoostParams(BoostingParams):
     EINI_inference: bool = False
     EINI_random_mask: bool = False
     EINI_complexity_check: bool = False
+
+    @model_validator(mode="after")
+    def _some_rows_left_out(self) -> HeteroSecureBoostParams:
+        if self.top_rate + self.other_rate >= 1:
+            raise ValueError("top_rate and other_rate add up to less than 1")
+        return self
 
 
 class HeteroFastSecureBoostParams(HeteroSecureBoostParams):

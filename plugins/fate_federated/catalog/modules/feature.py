@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from fate_federated.catalog.modules.roles import GUEST, GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
     AnyCase,
-    AnyParams,
     Columns,
     EncryptParams,
     Fraction,
@@ -66,7 +65,7 @@ class HomoFeatureBinningParams(BinningParams):
 
     method: Annotated[Literal["virtual_summary", "recursive_query"], AnyCase()] = "virtual_summary"
     sample_bins: PositiveInt = 100
-    max_iter: PositiveInt = 100
+    max_iter: int = Field(100, ge=1, le=100)
 
 
 class OneHotEncoderParams(ModuleParams):
@@ -85,6 +84,12 @@ class HomoOneHotEncoderParams(OneHotEncoderParams):
     """The same columns at all parties."""
 
     need_alignment: bool = True
+
+
+class SBTFeatureTransformerParams(ModuleParams):
+    """Leaves of boosted trees as features. Of FATE 1.6."""
+
+    dense_format: bool = True
 
 
 class ScorecardParams(ModuleParams):
@@ -123,6 +128,9 @@ HOMO_ONE_HOT_ENCODER = ModuleSpec(
 )
 SCORECARD = ModuleSpec(module="Scorecard", roles=GUEST_HOST, params=ScorecardParams, model_outputs=1)
 SBT_FEATURE_TRANSFORMER = ModuleSpec(
-    module="SBTFeatureTransformer", roles=GUEST_HOST, needs=GUEST_HOST, params=AnyParams, model_outputs=1
+    module="SBTFeatureTransformer",
+    roles=GUEST_HOST,
+    needs=GUEST_HOST,
+    params=SBTFeatureTransformerParams,
+    model_outputs=1,
 )
-"""Of FATE 1.6: leaves of boosted trees as features."""

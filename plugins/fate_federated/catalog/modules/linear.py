@@ -13,7 +13,7 @@ from fate_federated.catalog.linear_params import (
     LogisticParams,
 )
 from fate_federated.catalog.modules.roles import GUEST, GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
-from fate_federated.catalog.shared_params import AnyCase, ModuleParams, PositiveInt, PredictParams, renamed
+from fate_federated.catalog.shared_params import AnyCase, Count, ModuleParams, PositiveInt, PredictParams, renamed
 from fate_federated.catalog.spec import ModuleSpec
 
 
@@ -22,7 +22,7 @@ class HomoLRParams(LogisticParams):
 
     aggregate_iters: PositiveInt = 1
     """Iterations between two aggregations."""
-    re_encrypt_batches: PositiveInt = 2
+    re_encrypt_batches: Count = 2
     """Of FATE up to 1.8."""
     use_proximal: bool = False
     """FedProx. Of FATE up to 1.8."""
@@ -86,7 +86,11 @@ class HeteroSSHELinRParams(LinearModelParams):
 
 def _check_on_shares(params: HeteroSSHELRParams | HeteroSSHELinRParams, optimizers: tuple[str, ...]) -> None:
     if params.reveal_every_iter:
+        if params.reveal_strategy == "encrypted_reveal_in_host":
+            raise ValueError("with reveal_every_iter: true, the reveal_strategy is respectively")
         return
+    if params.callback_param.validation_freqs is not None:
+        raise ValueError("callback_param.validation_freqs needs reveal_every_iter: true")
     if params.penalty == "L1":
         raise ValueError("the penalty L1 needs reveal_every_iter: true")
     if params.optimizer not in optimizers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
@@ -21,6 +21,7 @@ from fate_federated.catalog.shared_params import (
     PositiveInt,
     PredictParams,
     TaskType,
+    renamed,
 )
 from fate_federated.catalog.spec import ModuleSpec
 
@@ -78,6 +79,7 @@ class SelectorParams(ParameterGroup):
     beta: float = 1
     selective_size: PositiveInt = 1024
     min_prob: float = 0
+    random_state: int | None = None
 
 
 class CoaeParams(ParameterGroup):
@@ -88,6 +90,12 @@ class CoaeParams(ParameterGroup):
     lr: float = 1e-3
     lambda1: float = 1.0
     lambda2: float = 2.0
+
+
+_LEGACY_HETERO_NN: dict[str, object] = {
+    "config_type": "keras",
+    "encrypted_mode_calculator_param": {"mode": "confusion_opt"},
+}
 
 
 class HeteroNNParams(ModuleParams):
@@ -122,6 +130,12 @@ class HeteroNNParams(ModuleParams):
     coae_param: CoaeParams = Field(default_factory=CoaeParams)
     dataset: DatasetParams = Field(default_factory=DatasetParams)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_fate_misspells_it(cls, value: Any) -> Any:
+        names = {"encrypted_model_calculator_param": "encrypted_mode_calculator_param"}
+        return renamed(names, _LEGACY_HETERO_NN)(value)
+
 
 def _adam() -> dict[str, JsonValue]:
     return {"optimizer": "Adam", "learning_rate": 0.01}
@@ -142,7 +156,7 @@ class FTLParams(ModuleParams):
     config_type: Annotated[Literal["keras", "nn", "pytorch"], AnyCase()] = "keras"
     batch_size: int = -1
     encrypte_param: EncryptParams = Field(default_factory=EncryptParams)
-    """Spelt so."""
+    """Spelt so; encrypt_param is taken too."""
     encrypted_mode_calculator_param: EncryptedModeParams = Field(
         default_factory=lambda: EncryptedModeParams(mode="confusion_opt")
     )
@@ -151,6 +165,11 @@ class FTLParams(ModuleParams):
     communication_efficient: bool = False
     local_round: PositiveInt = 5
     callback_param: CallbackParams = Field(default_factory=CallbackParams)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_ought_to_be_spelt(cls, value: Any) -> Any:
+        return renamed({"encrypt_param": "encrypte_param"}, {})(value)
 
 
 HOMO_NN = ModuleSpec(
@@ -162,7 +181,7 @@ HETERO_NN = ModuleSpec(
     needs=GUEST_HOST,
     params=HeteroNNParams,
     model_outputs=1,
-    legacy_defaults={"config_type": "keras", "encrypted_mode_calculator_param": {"mode": "confusion_opt"}},
+    legacy_defaults=_LEGACY_HETERO_NN,
 )
 FTL = ModuleSpec(module="FTL", roles=GUEST_HOST, needs=GUEST_HOST, params=FTLParams, model_outputs=1)
 HETERO_FTL = ModuleSpec(module="HeteroFTL", roles=GUEST_HOST, needs=GUEST_HOST, params=FTLParams, model_outputs=1)

@@ -14,6 +14,7 @@ from fate_federated.catalog.shared_params import (
     ModuleParams,
     Names,
     ParameterGroup,
+    PositiveFloat,
     PositiveInt,
     renamed,
 )
@@ -34,7 +35,7 @@ ClassMerge = Annotated[Literal["average", "max", "min"], AnyCase()]
 class UniqueParams(ParameterGroup):
     """unique_value: columns whose values differ by more than this."""
 
-    eps: float = 1e-5
+    eps: PositiveFloat = 1e-5
 
 
 class IvValueParams(ParameterGroup):
@@ -62,7 +63,7 @@ class IvTopKParams(ParameterGroup):
 class VarianceCoeParams(ParameterGroup):
     """coefficient_of_variation_value_thres: columns that vary at least so much."""
 
-    value_threshold: float = 1
+    value_threshold: PositiveFloat = 1
 
 
 class OutlierParams(ParameterGroup):
@@ -80,11 +81,17 @@ class ManuallyParams(ParameterGroup):
     left_col_indexes: Columns | None = None
     left_col_names: Names = None
 
+    @model_validator(mode="after")
+    def _one_way(self) -> ManuallyParams:
+        if (self.filter_out_indexes or self.filter_out_names) and (self.left_col_indexes or self.left_col_names):
+            raise ValueError("write either what to filter out or what is left, not both")
+        return self
+
 
 class PercentageValueParams(ParameterGroup):
     """percentage_value: columns in which no value has more than this share of the rows."""
 
-    upper_pct: Fraction = 1
+    upper_pct: float = Field(1, ge=0.1, le=1)
 
 
 class MetricFilterParams(ParameterGroup):
@@ -98,6 +105,14 @@ class MetricFilterParams(ParameterGroup):
     take_high: bool | list[bool] = True
     host_thresholds: float | list[float] | list[list[float]] | None = None
     select_federated: bool | list[bool] = True
+
+    @model_validator(mode="after")
+    def _one_for_each_metric(self) -> MetricFilterParams:
+        for name in ("filter_type", "threshold", "take_high", "select_federated"):
+            value = getattr(self, name)
+            if isinstance(value, list) and (isinstance(self.metrics, str) or len(value) != len(self.metrics)):
+                raise ValueError(f"{name} is a list: metrics has to be a list of the same length")
+        return self
 
 
 class IvParams(MetricFilterParams):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, model_validator
 
 from fate_federated.catalog.modules.roles import GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
     AnyParams,
+    AtLeast2,
     Columns,
+    Count,
     Fraction,
     ModuleParams,
     Names,
     PositiveInt,
     Scalar,
+    renamed,
 )
 from fate_federated.catalog.spec import ComponentParams, ModuleSpec
 
@@ -59,6 +62,11 @@ class HeteroPearsonParams(ModuleParams):
     calc_local_vif: bool = True
     fixpoint_bit_length: PositiveInt = 2048
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_version_1_7(cls, value: Any) -> Any:
+        return renamed({"calc_local_vaf": "calc_local_vif"}, {})(value)
+
 
 class PsiParams(ModuleParams):
     """How far the distribution of each feature moved from one table to another."""
@@ -71,10 +79,10 @@ class PsiParams(ModuleParams):
 class HeteroKmeansParams(ModuleParams):
     """Clusters of rows."""
 
-    k: PositiveInt = 5
+    k: AtLeast2 = 5
     max_iter: PositiveInt = 300
-    tol: float = 1e-3
-    random_stat: int | None = None
+    tol: float = Field(1e-3, ge=0)
+    random_stat: Count | None = None
 
 
 class FeldmanVerifiableSumParams(ComponentParams):
@@ -87,7 +95,7 @@ class FeldmanVerifiableSumParams(ComponentParams):
 class SecureInformationRetrievalParams(ModuleParams):
     """Columns of a host for rows that it does not learn."""
 
-    security_level: float = 0.5
+    security_level: Fraction = 0.5
     oblivious_transfer_protocol: str = "OT_Hauck"
     commutative_encryption: str = "CommutativeEncryptionPohligHellman"
     non_committing_encryption: str = "aes"
