@@ -371,3 +371,5 @@ def test_a_cache_loader_hands_on_what_another_job_kept(guest: Party, host: Party
     missing = {"job_id": "2021", "component_name": "intersect_0", "cache_name": "cache"}
     with pytest.raises(DataError, match="has no cache 'cache' of intersect_0 in job 2021"):
         Federation([guest, host]).run("CacheLoader", missing, inputs)
+    with pytest.raises(DataError, match="names no cache"):
+        Federation([guest, host]).run("CacheLoader", {"job_id": "", "component_name": "x", "cache_name": "y"}, inputs)

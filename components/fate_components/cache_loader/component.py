@@ -20,9 +20,12 @@ class CacheLoader(Component[CacheLoaderParams]):
         return self._load(ctx, inputs)
 
     def _load(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        job_id, component, name = (
-            str(self.params.job_id), str(self.params.component_name), str(self.params.cache_name)
-        )  # fmt: skip
+        job_id, component, name = self.params.job_id, self.params.component_name, self.params.cache_name
+        if not (job_id and component and name):
+            raise DataError(
+                f"{ctx.component} names no cache: write job_id, component_name and cache_name of a job that ran with "
+                "run_cache."
+            )
         cache = None if inputs.caches is None else inputs.caches.read(job_id, component, name)
         if cache is None:
             raise DataError(

@@ -33,12 +33,6 @@ class CacheLoaderParams(ComponentParams):
         named = dict(zip(("job_id", "component_name", "cache_name"), parts, strict=True))
         return {**value, **named}
 
-    @model_validator(mode="after")
-    def _names_one(self) -> CacheLoaderParams:
-        if not (self.job_id and self.component_name and self.cache_name):
-            raise ValueError("write job_id, component_name and cache_name of a job that ran with run_cache")
-        return self
-
 
 CACHE_LOADER = ComponentSpec(
     module="CacheLoader",

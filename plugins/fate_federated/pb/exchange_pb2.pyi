@@ -37,7 +37,7 @@ class MessageHeader(_message.Message):
     tag: _builtins.str
     """names the message within the attempt, at most 256 characters"""
     kind: _builtins.str
-    """parameters, group_elements, ciphertext, tensor or ids: for the egress ledger"""
+    """parameters, group_elements, ciphertext, tensor, stream or ids: for the egress ledger"""
     shape: _builtins.str
     """of every array in it, in words, for the egress ledger"""
     structure: _builtins.bytes

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66\x61te_federated/pb/payload.proto\x12\x11\x66\x61te_federated.v1\"\x9e\x03\n\x05Value\x12\x0e\n\x04null\x18\x01 \x01(\x08H\x00\x12\x11\n\x07\x62oolean\x18\x02 \x01(\x08H\x00\x12\x11\n\x07integer\x18\x03 \x01(\x12H\x00\x12\x10\n\x06number\x18\x04 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x12\x10\n\x06octets\x18\x06 \x01(\x0cH\x00\x12-\n\x05items\x18\x07 \x01(\x0b\x32\x1c.fate_federated.v1.ListValueH\x00\x12-\n\x06\x66ields\x18\x08 \x01(\x0b\x32\x1b.fate_federated.v1.MapValueH\x00\x12+\n\x06tensor\x18\t \x01(\x0b\x32\x19.fate_federated.v1.TensorH\x00\x12\x35\n\x0b\x63iphertexts\x18\n \x01(\x0b\x32\x1e.fate_federated.v1.CiphertextsH\x00\x12:\n\x0egroup_elements\x18\x0b \x01(\x0b\x32 .fate_federated.v1.GroupElementsH\x00\x12%\n\x03ids\x18\x0c \x01(\x0b\x32\x16.fate_federated.v1.IdsH\x00\x42\x06\n\x04kind\"5\n\tListValue\x12(\n\x06values\x18\x01 \x03(\x0b\x32\x18.fate_federated.v1.Value\"\x8c\x01\n\x08MapValue\x12\x37\n\x06values\x18\x01 \x03(\x0b\x32\'.fate_federated.v1.MapValue.ValuesEntry\x1aG\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Value:\x02\x38\x01\"&\n\x06Tensor\x12\r\n\x05\x64type\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\"\\\n\x0b\x43iphertexts\x12\x17\n\x0fkey_fingerprint\x18\x01 \x01(\x0c\x12\x10\n\x08\x65xponent\x18\x02 \x01(\x11\x12\x13\n\x0bwidth_bytes\x18\x03 \x01(\r\x12\r\n\x05shape\x18\x04 \x03(\x04\"B\n\rGroupElements\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\r\n\x05group\x18\x02 \x01(\t\x12\x13\n\x0bwidth_bytes\x18\x03 \x01(\r\"(\n\x03Ids\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\x12\n\nbody_bytes\x18\x02 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66\x61te_federated/pb/payload.proto\x12\x11\x66\x61te_federated.v1\"\xcb\x03\n\x05Value\x12\x0e\n\x04null\x18\x01 \x01(\x08H\x00\x12\x11\n\x07\x62oolean\x18\x02 \x01(\x08H\x00\x12\x11\n\x07integer\x18\x03 \x01(\x12H\x00\x12\x10\n\x06number\x18\x04 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x12\x10\n\x06octets\x18\x06 \x01(\x0cH\x00\x12-\n\x05items\x18\x07 \x01(\x0b\x32\x1c.fate_federated.v1.ListValueH\x00\x12-\n\x06\x66ields\x18\x08 \x01(\x0b\x32\x1b.fate_federated.v1.MapValueH\x00\x12+\n\x06tensor\x18\t \x01(\x0b\x32\x19.fate_federated.v1.TensorH\x00\x12\x35\n\x0b\x63iphertexts\x18\n \x01(\x0b\x32\x1e.fate_federated.v1.CiphertextsH\x00\x12:\n\x0egroup_elements\x18\x0b \x01(\x0b\x32 .fate_federated.v1.GroupElementsH\x00\x12%\n\x03ids\x18\x0c \x01(\x0b\x32\x16.fate_federated.v1.IdsH\x00\x12+\n\x06stream\x18\r \x01(\x0b\x32\x19.fate_federated.v1.StreamH\x00\x42\x06\n\x04kind\"5\n\tListValue\x12(\n\x06values\x18\x01 \x03(\x0b\x32\x18.fate_federated.v1.Value\"\x8c\x01\n\x08MapValue\x12\x37\n\x06values\x18\x01 \x03(\x0b\x32\'.fate_federated.v1.MapValue.ValuesEntry\x1aG\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.fate_federated.v1.Value:\x02\x38\x01\"&\n\x06Tensor\x12\r\n\x05\x64type\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\"\\\n\x0b\x43iphertexts\x12\x17\n\x0fkey_fingerprint\x18\x01 \x01(\x0c\x12\x10\n\x08\x65xponent\x18\x02 \x01(\x11\x12\x13\n\x0bwidth_bytes\x18\x03 \x01(\r\x12\r\n\x05shape\x18\x04 \x03(\x04\"B\n\rGroupElements\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\r\n\x05group\x18\x02 \x01(\t\x12\x13\n\x0bwidth_bytes\x18\x03 \x01(\r\"(\n\x03Ids\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\x12\n\nbody_bytes\x18\x02 \x01(\x04\"\x1c\n\x06Stream\x12\x12\n\nbody_bytes\x18\x01 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,19 +34,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAPVALUE_VALUESENTRY']._loaded_options = None
   _globals['_MAPVALUE_VALUESENTRY']._serialized_options = b'8\001'
   _globals['_VALUE']._serialized_start=55
-  _globals['_VALUE']._serialized_end=469
-  _globals['_LISTVALUE']._serialized_start=471
-  _globals['_LISTVALUE']._serialized_end=524
-  _globals['_MAPVALUE']._serialized_start=527
-  _globals['_MAPVALUE']._serialized_end=667
-  _globals['_MAPVALUE_VALUESENTRY']._serialized_start=596
-  _globals['_MAPVALUE_VALUESENTRY']._serialized_end=667
-  _globals['_TENSOR']._serialized_start=669
-  _globals['_TENSOR']._serialized_end=707
-  _globals['_CIPHERTEXTS']._serialized_start=709
-  _globals['_CIPHERTEXTS']._serialized_end=801
-  _globals['_GROUPELEMENTS']._serialized_start=803
-  _globals['_GROUPELEMENTS']._serialized_end=869
-  _globals['_IDS']._serialized_start=871
-  _globals['_IDS']._serialized_end=911
+  _globals['_VALUE']._serialized_end=514
+  _globals['_LISTVALUE']._serialized_start=516
+  _globals['_LISTVALUE']._serialized_end=569
+  _globals['_MAPVALUE']._serialized_start=572
+  _globals['_MAPVALUE']._serialized_end=712
+  _globals['_MAPVALUE_VALUESENTRY']._serialized_start=641
+  _globals['_MAPVALUE_VALUESENTRY']._serialized_end=712
+  _globals['_TENSOR']._serialized_start=714
+  _globals['_TENSOR']._serialized_end=752
+  _globals['_CIPHERTEXTS']._serialized_start=754
+  _globals['_CIPHERTEXTS']._serialized_end=846
+  _globals['_GROUPELEMENTS']._serialized_start=848
+  _globals['_GROUPELEMENTS']._serialized_end=914
+  _globals['_IDS']._serialized_start=916
+  _globals['_IDS']._serialized_end=956
+  _globals['_STREAM']._serialized_start=958
+  _globals['_STREAM']._serialized_end=986
 # @@protoc_insertion_point(module_scope)

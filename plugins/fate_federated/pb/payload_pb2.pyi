@@ -36,6 +36,7 @@ class Value(_message.Message):
     CIPHERTEXTS_FIELD_NUMBER: _builtins.int
     GROUP_ELEMENTS_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
     null: _builtins.bool
     """always true"""
     boolean: _builtins.bool
@@ -56,6 +57,8 @@ class Value(_message.Message):
     def group_elements(self) -> Global___GroupElements: ...
     @_builtins.property
     def ids(self) -> Global___Ids: ...
+    @_builtins.property
+    def stream(self) -> Global___Stream: ...
     def __init__(
         self,
         *,
@@ -71,12 +74,13 @@ class Value(_message.Message):
         ciphertexts: Global___Ciphertexts | None = ...,
         group_elements: Global___GroupElements | None = ...,
         ids: Global___Ids | None = ...,
+        stream: Global___Stream | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "ciphertexts", b"ciphertexts", "fields", b"fields", "group_elements", b"group_elements", "ids", b"ids", "integer", b"integer", "items", b"items", "kind", b"kind", "null", b"null", "number", b"number", "octets", b"octets", "tensor", b"tensor", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "ciphertexts", b"ciphertexts", "fields", b"fields", "group_elements", b"group_elements", "ids", b"ids", "integer", b"integer", "items", b"items", "kind", b"kind", "null", b"null", "number", b"number", "octets", b"octets", "stream", b"stream", "tensor", b"tensor", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "ciphertexts", b"ciphertexts", "fields", b"fields", "group_elements", b"group_elements", "ids", b"ids", "integer", b"integer", "items", b"items", "kind", b"kind", "null", b"null", "number", b"number", "octets", b"octets", "tensor", b"tensor", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "ciphertexts", b"ciphertexts", "fields", b"fields", "group_elements", b"group_elements", "ids", b"ids", "integer", b"integer", "items", b"items", "kind", b"kind", "null", b"null", "number", b"number", "octets", b"octets", "stream", b"stream", "tensor", b"tensor", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["null", "boolean", "integer", "number", "text", "octets", "items", "fields", "tensor", "ciphertexts", "group_elements", "ids"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["null", "boolean", "integer", "number", "text", "octets", "items", "fields", "tensor", "ciphertexts", "group_elements", "ids", "stream"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -258,3 +262,26 @@ class Ids(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Ids: _TypeAlias = Ids  # noqa: Y015
+
+@_typing.final
+class Stream(_message.Message):
+    """A piece of a byte stream between two protocol libraries: frames of a connection's number (little-endian uint32), a
+    kind (one byte: 0 open, 1 data, 2 close, 3 the end of all), a length (little-endian uint32) and as many bytes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_BYTES_FIELD_NUMBER: _builtins.int
+    body_bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        body_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_bytes", b"body_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stream: _TypeAlias = Stream  # noqa: Y015

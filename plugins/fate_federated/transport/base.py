@@ -31,3 +31,7 @@ class Transport(Protocol):
             MessageRejected: what came is not a well-formed message.
         """
         ...
+
+    def background(self) -> Transport:
+        """The same for a thread beside the component's own: what it waits for does not hold the component up."""
+        ...

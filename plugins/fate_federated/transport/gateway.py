@@ -66,6 +66,10 @@ class GatewayTransport:
             self._received.setdefault(sender, []).append(tag)
         return decode(header.structure, body)
 
+    def background(self) -> GatewayTransport:
+        """See :class:`~fate_federated.transport.base.Transport`."""
+        return self
+
 
 def _digest(payload: Payload) -> bytes:
     digest = hashlib.sha256(payload.structure)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
@@ -85,12 +85,17 @@ class MemoryHub:
                 self._record(message)
             self._changed.notify_all()
 
-    def take(self, sender: Party, receiver: Party, tag: str) -> Message:
-        """Wait for one message."""
+    def take(self, sender: Party, receiver: Party, tag: str, *, holds_up: bool = True) -> Message:
+        """Wait for one message.
+
+        Args:
+            holds_up: whether the party does nothing else meanwhile.
+        """
         address = (sender, receiver, tag)
         ends = monotonic() + self._deadline_seconds
         with self._changed:
-            self._waiting[receiver] = (sender, tag)
+            if holds_up:
+                self._waiting[receiver] = (sender, tag)
             try:
                 while address not in self._messages:
                     self._check_attempt()
@@ -100,7 +105,8 @@ class MemoryHub:
                             f"{receiver} waited {self._deadline_seconds:g} s for {tag!r} of {sender} in vain."
                         )
             finally:
-                del self._waiting[receiver]
+                if holds_up:
+                    del self._waiting[receiver]
             return self._messages.pop(address)
 
     def _check_attempt(self) -> None:
@@ -129,6 +135,7 @@ class MemoryTransport:
 
     hub: MemoryHub
     party: Party
+    holds_up: bool = True
 
     def push(self, receiver: Party, tag: str, value: Wire) -> int:
         """Send a value; see :class:`~fate_federated.transport.base.Transport`."""
@@ -139,5 +146,9 @@ class MemoryTransport:
 
     def pull(self, sender: Party, tag: str) -> Any:
         """Wait for a value; see :class:`~fate_federated.transport.base.Transport`."""
-        message = self.hub.take(sender, self.party, tag)
+        message = self.hub.take(sender, self.party, tag, holds_up=self.holds_up)
         return decode(message.structure, message.body)
+
+    def background(self) -> MemoryTransport:
+        """See :class:`~fate_federated.transport.base.Transport`."""
+        return replace(self, holds_up=False)

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     """What a message carries, the most telling first: what the egress ledger says of it."""
 
     IDS = "ids"
+    STREAM = "stream"
     TENSOR = "tensor"
     CIPHERTEXT = "ciphertext"
     GROUP_ELEMENTS = "group_elements"
@@ -89,8 +90,15 @@ class Ids:
     values: pa.Array
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A piece of what two protocol libraries say to each other; see :mod:`fate_federated.transport.tunnel`."""
+
+    data: bytes = field(repr=False)
+
+
 Wire = (
-    None | bool | int | float | str | bytes | npt.NDArray[Any] | Ciphertexts | GroupElements | Ids
+    None | bool | int | float | str | bytes | npt.NDArray[Any] | Ciphertexts | GroupElements | Ids | Stream
     | Sequence["Wire"] | Mapping[str, "Wire"]
 )  # fmt: skip
 """What ``push`` takes and ``pull`` gives. Sequences come back as lists, mappings as dicts."""
@@ -155,6 +163,9 @@ class _Encoder:
                 return pb.Value(group_elements=pb.GroupElements(
                     count=len(value), group=value.group, width_bytes=value.width_bytes
                 ))  # fmt: skip
+            case Stream():
+                self._add(Kind.STREAM, f"stream[{len(value.data)}]", memoryview(value.data).cast("B"))
+                return pb.Value(stream=pb.Stream(body_bytes=len(value.data)))
             case Ids():
                 return self._ids(value.values)
             case Mapping():
@@ -240,9 +251,14 @@ class _Decoder:
             case "ciphertexts":
                 return self._ciphertexts(value.ciphertexts)
             case "group_elements":
-                group, width = value.group_elements.group or RISTRETTO, value.group_elements.width_bytes or ELEMENT_BYTES
+                group, width = (
+                    value.group_elements.group or RISTRETTO,
+                    value.group_elements.width_bytes or ELEMENT_BYTES,
+                )
                 _check_elements(group, width)
                 return GroupElements(bytes(self._take(value.group_elements.count * width)), group, width)
+            case "stream":
+                return Stream(bytes(self._take(value.stream.body_bytes)))
             case "ids":
                 return self._ids(value.ids)
         raise MessageRejected("A message holds a value of no known type.")
