@@ -66,3 +66,8 @@ def receive_of_common_rows(ctx: TaskContext, table: Table, tag: str) -> npt.NDAr
                 )
             return content
     raise MessageRejected(f"{ctx.guest.party} sent something other than an array and the digest of its rows.")
+
+
+def label_text(label: float) -> str:
+    """A label as metrics and models name it: whole numbers without a point."""
+    return str(int(label)) if float(label).is_integer() else repr(float(label))

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from fate_components.data_split.spec import DataSplitParams
 from fate_components.data_split.splitting import TEST, TRAIN, VALIDATE, Rows, Sets, count_rows, split_rows
-from fate_components.tables import input_table, receive_of_common_rows, send_of_common_rows
+from fate_components.tables import input_table, label_text, receive_of_common_rows, send_of_common_rows
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -64,7 +64,7 @@ class HomoDataSplit(Component[DataSplitParams]):
         if points.size:
             return np.searchsorted(points, table.label), [str(number) for number in range(points.size + 1)]
         values, strata = np.unique(table.label, return_inverse=True)
-        return strata.astype(np.int64), [f"{value:g}" for value in values.tolist()]
+        return strata.astype(np.int64), [label_text(value) for value in values.tolist()]
 
     def _outputs(self, ctx: TaskContext, table: Table, sets: Sets, labels: dict[str, Rows]) -> Outputs:
         rows = {name: np.flatnonzero(sets == number) for name, number in NAMES.items()}

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from fate_components.federated_sample.sampling import Rows, copy_numbers, draw, draw_by_label, repeat_by_weight
 from fate_components.federated_sample.spec import FederatedSampleParams
-from fate_components.tables import input_table, receive_of_common_rows, send_of_common_rows
+from fate_components.tables import input_table, label_text, receive_of_common_rows, send_of_common_rows
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -79,8 +79,8 @@ class FederatedSample(Component[FederatedSampleParams]):
         if unknown:
             raise DataError(f"{len(unknown)} of the labels have no share in fractions.")
         rows = draw_by_label(rng, label, shares, replacement=self.params.method == "upsample")
-        original = {f"{value:g}": 0 for value in shares}
-        original |= {f"{value:g}": count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
+        original = {label_text(value): 0 for value in shares}
+        original |= {label_text(value): count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
         drawn = {name: int((label[rows] == float(name)).sum()) for name in original}
         for namespace, values_of in (("sample_count", drawn), ("original_count", original)):
             meta = {"metric_type": "SAMPLE_TABLE", "name": namespace, "values": values_of}

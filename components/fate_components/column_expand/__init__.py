@@ -1,0 +1,1 @@
+"""ColumnExpand: further columns, each of one value."""

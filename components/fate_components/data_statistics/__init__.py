@@ -1,0 +1,1 @@
+"""DataStatistics: figures of each column."""

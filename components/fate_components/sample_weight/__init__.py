@@ -1,0 +1,1 @@
+"""SampleWeight: how much each row counts."""
