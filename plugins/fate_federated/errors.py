@@ -117,6 +117,25 @@ class TableNotFound(DataError):
         self.namespace, self.name = namespace, name
 
 
+class OutputNotFound(DataError):
+    """A job left no such output at this party."""
+
+    def __init__(self, job_id: str, component: str, name: str) -> None:
+        super().__init__(
+            f"{component} of job {job_id} left no data output {name!r} at this party. "
+            f"`fate job status {job_id}` shows how the job went, and its dsl names its outputs."
+        )
+
+
+class TableIsUploaded(DataError):
+    """A job may not write over a table that was uploaded."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        super().__init__(
+            f"The table {namespace}.{name} was uploaded, and a job replaces only what jobs wrote. Choose another name."
+        )
+
+
 class TransportError(FateFederatedError):
     """Something between two gateways, or between a task and its gateway."""
 

@@ -33,10 +33,10 @@ import pyarrow as pa
 
 from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.dsl.pipeline import Node, Pipeline
-from fate_federated.errors import TableNotFound
+from fate_federated.errors import OutputNotFound, TableIsUploaded, TableNotFound
 from fate_federated.party import Party
 from fate_federated.task.cache import Cache
-from fate_federated.task.component import Inputs, Outputs, TableReader
+from fate_federated.task.component import Catalogue, Inputs, Outputs
 from fate_federated.task.context import MemoryTracker, Point, TaskContext, Traffic
 from fate_federated.task.model import Model
 from fate_federated.task.run import TaskResult, build_params, run_component, run_task, spec_of
@@ -102,17 +102,40 @@ class PartyResult:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTables:
-    """A catalogue of one party's tables, by (namespace, name)."""
+    """A :class:`~fate_federated.task.component.Catalogue` of one party.
+
+    Attributes:
+        content: uploaded tables, by (namespace, name).
+        outputs: of other jobs, by (job id, component, name).
+        written, exported: what was made, by (namespace, name) and by path.
+    """
 
     content: Mapping[tuple[str, str], Table]
     party: Party | None = None
+    outputs: Mapping[tuple[str, str, str], Table] = field(default_factory=dict)
+    written: dict[tuple[str, str], Table] = field(default_factory=dict)
+    exported: dict[str, Table] = field(default_factory=dict)
 
     def read(self, namespace: str, name: str) -> Table:
-        """See :class:`~fate_federated.task.component.TableReader`."""
-        try:
-            return self.content[namespace, name]
-        except KeyError:
-            raise TableNotFound(namespace, name, self.party) from None
+        table = self.written.get((namespace, name), self.content.get((namespace, name)))
+        if table is None:
+            raise TableNotFound(namespace, name, self.party)
+        return table
+
+    def read_output(self, job_id: str, component: str, name: str) -> Table:
+        table = self.outputs.get((job_id, component, name))
+        if table is None:
+            raise OutputNotFound(job_id, component, name)
+        return table
+
+    def write(self, namespace: str, name: str, table: Table) -> None:
+        if (namespace, name) in self.content:
+            raise TableIsUploaded(namespace, name)
+        self.written[namespace, name] = table
+
+    def export(self, path: str, table: Table, delimiter: str) -> str:
+        self.exported[path] = table
+        return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +153,7 @@ class MemoryCaches:
 class MemoryStore:
     """An :class:`~fate_federated.task.run.OutputStore` that keeps everything in memory."""
 
-    tables: TableReader
+    tables: Catalogue
     data: dict[tuple[str, str], Table] = field(default_factory=dict)
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
     trained: Mapping[tuple[str, str], Model] = field(default_factory=dict)

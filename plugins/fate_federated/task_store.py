@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import fsspec
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from fate_federated.catalog.discovery import find_component, load_component
-from fate_federated.errors import DataError, ModelError
+from fate_federated.errors import DataError, ModelError, OutputNotFound, TableIsUploaded
 from fate_federated.task.cache import Cache
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
-from fate_federated.wire.records import Output, TaskRef
+from fate_federated.wire.records import Column, Output, TableRecord, TaskRef
 
 if TYPE_CHECKING:
     from fate_federated.gateway.client import GatewayClient
     from fate_federated.party import Party
     from fate_federated.task.cache import CacheReader
-    from fate_federated.task.component import TableReader
+    from fate_federated.task.component import Catalogue
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,58 @@ MESSAGE_PACKAGE = "fate_federated.v1.model."
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueReader:
-    """Reads tables of the site's catalogue."""
+class GatewayCatalogue:
+    """A :class:`~fate_federated.task.component.Catalogue` of one task."""
 
     client: GatewayClient
+    job_id: str
+    party: Party
+    storage_url: str
 
     def read(self, namespace: str, name: str) -> Table:
-        """See :class:`~fate_federated.task.component.TableReader`."""
         return read_parquet(self.client.get_table(namespace, name).location)
+
+    def read_output(self, job_id: str, component: str, name: str) -> Table:
+        record = self.client.get_output(TaskRef(job_id, component), self.party, DATA, name)
+        if record is None:
+            raise OutputNotFound(job_id, component, name)
+        return read_parquet(record.location)
+
+    def write(self, namespace: str, name: str, table: Table) -> None:
+        written = self._folder("written")
+        existing = next((other for other in self.client.list_tables(namespace) if other.name == name), None)
+        # Where its file is tells who made a table: the catalogue does not.
+        if existing is not None and not existing.location.startswith(f"{written}/"):
+            raise TableIsUploaded(namespace, name)
+        location = f"{written}/{_file_name(namespace)}/{_file_name(name)}-{uuid.uuid4().hex}.parquet"
+        write_parquet(location, table)
+        filesystem, path = fsspec.url_to_fs(location)
+        fields = [field for field in table.data.schema if field.name != table.id_column]
+        self.client.put_table(
+            TableRecord(
+                namespace=namespace,
+                name=name,
+                location=location,
+                rows=len(table),
+                id_column=table.id_column,
+                columns=tuple(Column(field.name, str(field.type)) for field in fields),
+                bytes=int(filesystem.size(path)),
+            ),
+            replace=existing is not None,
+        )
+        if existing is not None:
+            filesystem, path = fsspec.url_to_fs(existing.location)
+            filesystem.rm_file(path)
+
+    def export(self, path: str, table: Table, delimiter: str) -> str:
+        segments = [_file_name(segment) for segment in path.split("/")]
+        location = "/".join((self._folder("downloads"), self.job_id, str(self.party), *segments))
+        with _create(location) as file:
+            pacsv.write_csv(table.data, file, pacsv.WriteOptions(delimiter=delimiter))
+        return location
+
+    def _folder(self, name: str) -> str:
+        return f"{self.storage_url.rstrip('/')}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +127,8 @@ class GatewayOutputStore:
     trained: str = ""
 
     @property
-    def tables(self) -> TableReader:
-        return CatalogueReader(self.client)
+    def tables(self) -> Catalogue:
+        return GatewayCatalogue(self.client, self.job_id, self.party, self.storage_url)
 
     def load_table(self, component: str, output: str) -> Table | None:
         """A data output of the newest attempt that succeeded; None where there is none."""

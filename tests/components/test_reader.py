@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fate_federated.errors import DslError, TableNotFound
+from fate_federated.errors import DslError, OutputNotFound, TableNotFound
 from fate_federated.federation import Federation, MemoryTables, make_table
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
@@ -41,9 +41,31 @@ def test_a_table_that_is_not_there_is_named_with_the_party(guest: Party) -> None
         Federation([guest]).run("Reader", READ, {guest: Inputs(tables=MemoryTables({}, guest))})
 
 
+@pytest.mark.parametrize("job_id", ["20261121", 20261121])
+def test_what_another_job_left_is_read_by_job_component_and_name(job_id: object, guest: Party) -> None:
+    table = make_table(["a"], {"x": [1.0]}, label=[1])
+    tables = MemoryTables({}, guest, outputs={("20261121", "intersection_0", "data"): table})
+    source = {"job_id": job_id, "component_name": "intersection_0", "data_name": "data"}
+    result = Federation([guest]).run("Reader", {"table": source}, {guest: Inputs(tables=tables)})[guest]
+    assert result.data is table
+    assert result.summary == {
+        "job_id": "20261121", "component_name": "intersection_0", "data_name": "data",
+        "count": 1, "columns": 2, "header": ["y", "x"], "sid": "id",
+    }  # fmt: skip
+    with pytest.raises(OutputNotFound, match="intersection_1 of job 20261121 left no data output 'data'"):
+        Federation([guest]).run(
+            "Reader", {"table": {**source, "component_name": "intersection_1"}}, {guest: Inputs(tables=tables)}
+        )
+
+
 @pytest.mark.parametrize(
     ("params", "pointer"),
-    [({}, "/Reader/table"), ({"table": {"name": "x"}}, "/Reader/table/namespace")],
+    [
+        ({}, "/Reader/table"),
+        ({"table": {"name": "x"}}, "/Reader/table/namespace"),
+        ({"table": {"job_id": "1"}}, "/Reader/table/component_name"),
+        ({"table": {"job_id": "1", "component_name": "c", "name": "x"}}, "/Reader/table/name"),
+    ],
 )
 def test_the_table_must_be_named(params: dict[str, object], pointer: str, guest: Party) -> None:
     with pytest.raises(DslError) as caught:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag
 
 from fate_federated.catalog.shared_params import ModuleParams, ParameterGroup
-from fate_federated.catalog.spec import ComponentSpec, unavailable
+from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.party import Role
 
 
@@ -18,17 +18,23 @@ class TableName(ParameterGroup):
     name: str = Field(min_length=1, max_length=128)
 
 
+class JobOutput(ParameterGroup):
+    """Names what a component of another job handed on at this party."""
+
+    job_id: str | int = Field(union_mode="left_to_right")
+    component_name: str = Field(min_length=1)
+    data_name: str = Field("data", min_length=1)
+
+
+def _form(value: Any) -> str:
+    job = "job_id" in value if isinstance(value, dict) else isinstance(value, JobOutput)
+    return "job" if job else "table"
+
+
 class ReaderParams(ModuleParams):
     """FATE's parameters."""
 
-    table: TableName
-
-    @field_validator("table", mode="before")
-    @classmethod
-    def _of_the_catalogue(cls, value: Any) -> Any:
-        if isinstance(value, dict) and {"job_id", "component_name", "data_name"} <= value.keys():
-            raise unavailable("the output of another job cannot be read: name a table by its namespace and name")
-        return value
+    table: Annotated[Annotated[TableName, Tag("table")] | Annotated[JobOutput, Tag("job")], Discriminator(_form)]
 
 
 READER = ComponentSpec(

@@ -10,12 +10,13 @@ from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node, Pipeline
 from fate_federated.errors import AccessDenied, DslError, JobError
 from fate_federated.party import Party
-from fate_federated.run_parameters import run_parameters
+from fate_federated.dsl.run_conf import run_parameters
 from fate_federated.settings import SiteSettings
 from fate_federated.wire.records import JobFiles, JobOrder
 
 MAX_FILES_BYTES = 16 << 20
 READER = "Reader"
+JOB_ID = "job_id"
 
 
 def check_order(order: JobOrder, site: SiteSettings) -> Pipeline:
@@ -61,6 +62,15 @@ def named_tables(
     Raises:
         JobError: what the run was triggered with has not the shape of parameters.
     """
+    for node, party, named in _read_at(pipeline, hosted, overrides):
+        if JOB_ID not in named:
+            yield node, party, str(named.get("namespace")), str(named.get("name"))
+
+
+def _read_at(
+    pipeline: Pipeline, hosted: Sequence[Party], overrides: Mapping[str, object]
+) -> Iterator[tuple[Node, Party, Mapping[str, object]]]:
+    """What Readers read at hosted parties: a table by its name, or what another job left by the job's id."""
     for node in pipeline.nodes:
         for party in hosted:
             if node.module != READER or party not in node.participants:
@@ -69,8 +79,7 @@ def named_tables(
                 table = run_parameters(node, party, overrides).get("table")
             except DslError as error:
                 raise JobError(str(error)) from error
-            named = table if isinstance(table, dict) else {}
-            yield node, party, str(named.get("namespace")), str(named.get("name"))
+            yield node, party, table if isinstance(table, dict) else {}
 
 
 def check_files(files: JobFiles) -> None:
@@ -122,6 +131,12 @@ def _check_modules(pipeline: Pipeline, site: SiteSettings) -> None:
 def _check_tables(pipeline: Pipeline, hosted: list[Party], overrides: dict[str, object], site: SiteSettings) -> None:
     if site.policy.tables == "any":
         return
+    for node, party, named in _read_at(pipeline, hosted, overrides):
+        if JOB_ID in named:
+            raise AccessDenied(
+                f"{node.name} may not read what another job left at {party}: "
+                f"policy.tables of {site.name} names the tables that may be read."
+            )
     for node, party, namespace, name in named_tables(pipeline, hosted, overrides):
         if f"{namespace}.{name}" not in site.policy.tables and f"{namespace}.*" not in site.policy.tables:
             raise AccessDenied(

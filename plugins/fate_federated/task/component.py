@@ -17,8 +17,8 @@ from fate_federated.task.table import Table
 P = TypeVar("P", bound=ComponentParams)
 
 
-class TableReader(Protocol):
-    """Reads tables of the site's catalogue."""
+class Catalogue(Protocol):
+    """The tables of a site, as a task of one of its parties sees them."""
 
     def read(self, namespace: str, name: str) -> Table:
         """The whole table.
@@ -26,6 +26,26 @@ class TableReader(Protocol):
         Raises:
             TableNotFound: there is none of that name.
         """
+        ...
+
+    def read_output(self, job_id: str, component: str, name: str) -> Table:
+        """What a component of another job handed on at this party.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        ...
+
+    def write(self, namespace: str, name: str, table: Table) -> None:
+        """Make a table, or replace one that a job made.
+
+        Raises:
+            DataError: there is an uploaded table of that name.
+        """
+        ...
+
+    def export(self, path: str, table: Table, delimiter: str) -> str:
+        """Write a table as a CSV file under the site's storage, apart from other jobs' files; returns where."""
         ...
 
 
@@ -39,7 +59,7 @@ class Inputs:
         model: the model it is to apply; then it transforms or predicts instead of fitting.
         isometric: models of other components, by the name of the component that made them.
         cache: what components of this module kept, by the name of the component that hands it on.
-        tables: for Reader: how to read a table of the site's catalogue.
+        tables: for what reads and writes tables of the site's catalogue.
         caches: for CacheLoader: how to read what another job kept.
         sources: by port, the component that made each table, in the order of ``data``.
     """
@@ -48,7 +68,7 @@ class Inputs:
     model: Model | None = None
     isometric: Mapping[str, Model] = field(default_factory=dict)
     cache: Mapping[str, Cache] = field(default_factory=dict)
-    tables: TableReader | None = None
+    tables: Catalogue | None = None
     caches: CacheReader | None = None
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

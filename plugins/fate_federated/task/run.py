@@ -17,7 +17,7 @@ from fate_federated.dsl.pipeline import EdgeKind, Node
 from fate_federated.errors import DslError, DslProblem, ModelError, suggest
 from fate_federated.party import Party, Role
 from fate_federated.task.cache import Cache, CacheReader
-from fate_federated.task.component import Inputs, Outputs, TableReader
+from fate_federated.task.component import Catalogue, Inputs, Outputs
 from fate_federated.task.context import TaskContext, Traffic
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -31,7 +31,7 @@ class OutputStore(Protocol):
     """What the components of a job at one party leave for those that come after them."""
 
     @property
-    def tables(self) -> TableReader:
+    def tables(self) -> Catalogue:
         """The site's catalogue."""
         ...
 

@@ -61,9 +61,7 @@ _FAMILIES = {
     },
     "system": {
         "ApiReader": "API_READER",
-        "Writer": "WRITER",
         "Upload": "UPLOAD",
-        "Download": "DOWNLOAD",
         "CacheLoader": "CACHE_LOADER",
         "ModelLoader": "MODEL_LOADER",
         "ModelStore": "MODEL_STORE",

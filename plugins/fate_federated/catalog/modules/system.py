@@ -27,17 +27,6 @@ class ApiReaderParams(ModuleParams):
     timeout: float = 720
 
 
-class WriterParams(ModuleParams):
-    """A table of the job, or one by its name, into a storage or under another name."""
-
-    namespace: str | None = None
-    name: str | None = None
-    storage_engine: str | None = None
-    address: dict[str, JsonValue] | None = None
-    output_name: str | None = None
-    output_namespace: str | None = None
-
-
 class UploadParams(ModuleParams):
     """A file into a table."""
 
@@ -64,18 +53,6 @@ class UploadParams(ModuleParams):
     meta: dict[str, JsonValue] | None = None
 
 
-class DownloadParams(ModuleParams):
-    """A table into a file."""
-
-    output_path: str = ""
-    delimiter: str = ","
-    delimitor: str = ","
-    namespace: str = ""
-    name: str = ""
-    table_name: str = ""
-    work_mode: Literal[0, 1] | None = None
-
-
 class CacheLoaderParams(ModuleParams):
     """A cache of another job, by its key or by the component that made it."""
 
@@ -99,9 +76,7 @@ class ModelLoaderParams(ModuleParams):
 LOCAL = frozenset({Role.LOCAL})
 
 API_READER = ModuleSpec(module="ApiReader", roles=GUEST_HOST, params=ApiReaderParams)
-WRITER = ModuleSpec(module="Writer", roles=GUEST_HOST | LOCAL, params=WriterParams)
 UPLOAD = ModuleSpec(module="Upload", roles=ALL, params=UploadParams)
-DOWNLOAD = ModuleSpec(module="Download", roles=ALL, params=DownloadParams)
 CACHE_LOADER = ModuleSpec(module="CacheLoader", roles=GUEST_HOST, params=CacheLoaderParams, cache_outputs=1)
 MODEL_LOADER = ModuleSpec(
     module="ModelLoader", roles=GUEST_HOST_ARBITER, params=ModelLoaderParams, data_outputs=0, model_outputs=1
