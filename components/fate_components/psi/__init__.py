@@ -1,0 +1,1 @@
+"""PSI: how far the distribution of each feature moved."""

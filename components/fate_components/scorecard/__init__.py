@@ -1,0 +1,1 @@
+"""Scorecard: a credit score of a probability."""
