@@ -7,23 +7,16 @@ from __future__ import annotations
 
 _FAMILIES = {
     "data": {
-        "SampleWeight": "SAMPLE_WEIGHT",
-        "ColumnExpand": "COLUMN_EXPAND",
         "PositiveUnlabeled": "POSITIVE_UNLABELED",
     },
     "feature": {
         "HeteroFeatureBinning": "HETERO_FEATURE_BINNING",
         "HomoFeatureBinning": "HOMO_FEATURE_BINNING",
-        "OneHotEncoder": "ONE_HOT_ENCODER",
-        "HomoOneHotEncoder": "HOMO_ONE_HOT_ENCODER",
-        "Scorecard": "SCORECARD",
         "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
     },
     "selection": {"HeteroFeatureSelection": "HETERO_FEATURE_SELECTION"},
     "statistics": {
-        "DataStatistics": "DATA_STATISTICS",
         "HeteroPearson": "HETERO_PEARSON",
-        "PSI": "PSI",
         "HeteroKmeans": "HETERO_KMEANS",
         "FeldmanVerifiableSum": "FELDMAN_VERIFIABLE_SUM",
         "SecureInformationRetrieval": "SECURE_INFORMATION_RETRIEVAL",

@@ -68,39 +68,10 @@ class HomoFeatureBinningParams(BinningParams):
     max_iter: int = Field(100, ge=1, le=100)
 
 
-class OneHotEncoderParams(ModuleParams):
-    """A column for each value of a column."""
-
-    transform_col_indexes: Columns | None = -1
-    transform_col_names: Names = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_of_version_1_1(cls, value: Any) -> Any:
-        return renamed({"cols": "transform_col_indexes"}, {})(value)
-
-
-class HomoOneHotEncoderParams(OneHotEncoderParams):
-    """The same columns at all parties."""
-
-    need_alignment: bool = True
-
-
 class SBTFeatureTransformerParams(ModuleParams):
     """Leaves of boosted trees as features. Of FATE 1.6."""
 
     dense_format: bool = True
-
-
-class ScorecardParams(ModuleParams):
-    """A credit score of a probability."""
-
-    method: Annotated[Literal["credit"], AnyCase()] = "credit"
-    offset: float = 500
-    factor: float = 20
-    factor_base: float = 2
-    upper_limit_ratio: float = 3
-    lower_limit_value: float = 0
 
 
 HETERO_FEATURE_BINNING = ModuleSpec(
@@ -118,15 +89,6 @@ HOMO_FEATURE_BINNING = ModuleSpec(
     params=HomoFeatureBinningParams,
     model_outputs=1,
 )
-ONE_HOT_ENCODER = ModuleSpec(module="OneHotEncoder", roles=GUEST_HOST, params=OneHotEncoderParams, model_outputs=1)
-HOMO_ONE_HOT_ENCODER = ModuleSpec(
-    module="HomoOneHotEncoder",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_ARBITER,
-    params=HomoOneHotEncoderParams,
-    model_outputs=1,
-)
-SCORECARD = ModuleSpec(module="Scorecard", roles=GUEST_HOST, params=ScorecardParams, model_outputs=1)
 SBT_FEATURE_TRANSFORMER = ModuleSpec(
     module="SBTFeatureTransformer",
     roles=GUEST_HOST,

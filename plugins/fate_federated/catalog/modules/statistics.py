@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from fate_federated.catalog.modules.roles import GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
@@ -17,39 +16,9 @@ from fate_federated.catalog.shared_params import (
     ModuleParams,
     Names,
     PositiveInt,
-    Scalar,
     renamed,
 )
 from fate_federated.catalog.spec import ComponentParams, ModuleSpec
-
-STATISTICS = frozenset(
-    {
-        "summary", "sum", "mean", "stddev", "median", "min", "max", "missing_ratio", "missing_count", "skewness",
-        "kurtosis", "coefficient_of_variation", "coefficient_of_variance", "count", "variance",
-    }
-)  # fmt: skip
-
-
-def _known_statistic(name: str) -> str:
-    if name not in STATISTICS and not re.fullmatch(r"(100|\d{1,2})%", name):
-        raise ValueError(f'there is no statistic {name!r}. A quantile is written as "25%"')
-    return name
-
-
-Statistic = Annotated[str, AfterValidator(_known_statistic)]
-
-
-class DataStatisticsParams(ModuleParams):
-    """Statistics of each column."""
-
-    statistics: Statistic | list[Statistic] = "summary"
-    column_names: Names = None
-    column_indexes: Columns | None = -1
-    abnormal_list: list[Scalar] | None = None
-    """What counts as missing."""
-    quantile_error: Fraction = 1e-4
-    bias: bool = True
-    """Skewness and kurtosis as the moments give them, not corrected for the size of the sample."""
 
 
 class HeteroPearsonParams(ModuleParams):
@@ -66,14 +35,6 @@ class HeteroPearsonParams(ModuleParams):
     @classmethod
     def _names_of_version_1_7(cls, value: Any) -> Any:
         return renamed({"calc_local_vaf": "calc_local_vif"}, {})(value)
-
-
-class PsiParams(ModuleParams):
-    """How far the distribution of each feature moved from one table to another."""
-
-    max_bin_num: PositiveInt = 20
-    dense_missing_val: Scalar = None
-    binning_error: Fraction = 1e-4
 
 
 class HeteroKmeansParams(ModuleParams):
@@ -123,10 +84,7 @@ class RsaParams(ModuleParams):
     save_out_table_name: str | None = None
 
 
-DATA_STATISTICS = ModuleSpec(module="DataStatistics", roles=GUEST_HOST, params=DataStatisticsParams, model_outputs=1)
-"""It makes no table, but real files name one."""
 HETERO_PEARSON = ModuleSpec(module="HeteroPearson", roles=GUEST_HOST, params=HeteroPearsonParams, model_outputs=1)
-PSI = ModuleSpec(module="PSI", roles=GUEST_HOST, params=PsiParams, model_outputs=1, deploy=False)
 HETERO_KMEANS = ModuleSpec(
     module="HeteroKmeans",
     roles=GUEST_HOST_ARBITER,
