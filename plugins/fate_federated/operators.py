@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
@@ -24,8 +24,10 @@ from airflow.sdk.exceptions import (
 )
 
 from fate_federated.connection import DEFAULT_CONNECTION
+from fate_federated.dsl.airflow_block import FormParam
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node
+from fate_federated.dsl.run_conf import MODEL_VERSION, check_run_conf, resolve_run_conf, run_parameters
 from fate_federated.errors import (
     AccessDenied,
     AttemptCanceled,
@@ -34,7 +36,6 @@ from fate_federated.errors import (
     FateFederatedError,
 )
 from fate_federated.party import Party
-from fate_federated.run_parameters import MODEL_VERSION, check_run_conf, run_parameters
 from fate_federated.status import AttemptState, JobStatus, Presence
 from fate_federated.wire.records import Attempt, JobFiles, TaskRef
 
@@ -119,10 +120,9 @@ class StartJobOperator(_FederatedOperator):
 
     def execute(self, context: Context) -> str:
         """Idempotent per run, so a retry finds the job that an earlier try started."""
-        overrides = dict(context["dag_run"].conf or {})
-        files = JobFiles(self.job_name, self.dsl_text, self.conf_text, json.dumps(overrides) if overrides else "")
         with _as_airflow_errors():
-            self._check(overrides)
+            overrides = self._check(dict(context["dag_run"].conf or {}))
+        files = JobFiles(self.job_name, self.dsl_text, self.conf_text, json.dumps(overrides) if overrides else "")
         with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
             job = client.start_job(self.party, self.dag_id, context["run_id"], files)
         self.log.info(
@@ -130,16 +130,22 @@ class StartJobOperator(_FederatedOperator):
         )
         return job.job_id
 
-    def _check(self, overrides: Mapping[str, Any]) -> None:
-        """At the initiator: whether every party can run the job with what the run was triggered with."""
+    def _check(self, run_conf: Mapping[str, Any]) -> dict[str, Any]:
+        """At the initiator: whether every party can run the job with what the run was triggered with.
+
+        Returns:
+            what the others are to run it with: the same, the form's params where they count.
+        """
         pipeline = parse_job(
             self.dsl_text,
             self.conf_text,
             dsl_file=f"{self.job_name}_dsl.json",
             conf_file=f"{self.job_name}_conf.json",
         )
+        resolved = resolve_run_conf(pipeline.airflow.params, run_conf)
         if self.party == pipeline.initiator:
-            check_run_conf(pipeline, overrides)
+            check_run_conf(pipeline, resolved)
+        return resolved
 
 
 class FederatedTaskOperator(_FederatedOperator):
@@ -152,6 +158,7 @@ class FederatedTaskOperator(_FederatedOperator):
     Args:
         node: the component, with its parameters at every party.
         party: whose DAG this is.
+        form: params of the conf's airflow block, which may set some of the component's.
         trained: id of the job whose models this one predicts with, where the conf names it.
         join_grace_seconds: how long to wait in the worker slot before deferring, which costs some seconds itself.
 
@@ -161,7 +168,7 @@ class FederatedTaskOperator(_FederatedOperator):
 
     template_fields: Sequence[str] = ("component", "module", "party", "participants", "parameters", "trained")
     template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json"}
-    shallow_copy_attrs = ("node",)
+    shallow_copy_attrs = ("node", "form")
     ui_color = "#e3ecf7"
 
     def __init__(
@@ -169,18 +176,20 @@ class FederatedTaskOperator(_FederatedOperator):
         *,
         node: Node,
         party: Party,
+        form: Mapping[str, FormParam] | None = None,
         trained: str = "",
         join_grace_seconds: float = JOIN_GRACE_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(party=party, **kwargs)
         self.node = node
+        self.form = form or {}
         self.trained = trained
         self.join_grace_seconds = join_grace_seconds
         self.component = node.name
         self.module = node.module
         self.participants = [str(participant) for participant in node.participants]
-        self.parameters = run_parameters(node, party, {})
+        self.parameters = run_parameters(node, party, resolve_run_conf(self.form, {}))
         self._attendance: Attendance | None = None
 
     @property
@@ -192,7 +201,7 @@ class FederatedTaskOperator(_FederatedOperator):
         """Show, and use, the parameters of this run."""
         run_conf = context["dag_run"].conf or {}
         with _as_airflow_errors():
-            self.parameters = run_parameters(self.node, self.party, run_conf)
+            self.parameters = run_parameters(self.node, self.party, resolve_run_conf(self.form, run_conf))
         self.trained = str(run_conf.get(MODEL_VERSION, self.trained))
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -350,10 +359,27 @@ class FinishJobOperator(_FederatedOperator):
 
     It fails when the run did, and the run's state is its state: Airflow by itself would call a run a success whose
     last tasks were skipped because a person had marked it as failed.
+
+    Args:
+        party: whose DAG this is.
+        models: assets of the models that a run which succeeds leaves at this party.
+        models_are: what their events say beside the job's id.
     """
 
     template_fields: Sequence[str] = ("party",)
     ui_color = "#e8f0e4"
+
+    def __init__(
+        self,
+        *,
+        party: Party,
+        models: Sequence[Asset] = (),
+        models_are: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(party=party, outlets=list(models), **kwargs)
+        self.models = tuple(models)
+        self.models_are = dict(models_are or {})
 
     def execute(self, context: Context) -> str:
         """Returns the job's status."""
@@ -368,6 +394,8 @@ class FinishJobOperator(_FederatedOperator):
         self.log.info("job %s ended at %s: %s. The job is %s", job_id, self.party, detail or status, job.status)
         if status is not JobStatus.SUCCESS:
             raise AirflowFailException(f"The run failed: {detail}.")
+        for asset in self.models:
+            context["outlet_events"][asset].extra = {**self.models_are, "model_version": job_id}
         return status.value
 
 

@@ -17,8 +17,8 @@ from fate_federated.dsl.job_files import JobTexts
 from fate_federated.dsl.parse import dialect, parse_documents, predict_dsl, predicts
 from fate_federated.dsl.pipeline import Pipeline
 from fate_federated.dsl.render import RenderedJob, render
+from fate_federated.dsl.run_conf import run_parameters
 from fate_federated.errors import DslError
-from fate_federated.run_parameters import run_parameters
 from fate_federated.wire.records import JobFiles
 
 _JOB_ID = re.compile(r"[0-9]{1,40}")

@@ -164,3 +164,80 @@ def test_a_dag_survives_airflow_s_serialization(dialect: int) -> None:
     assert {task.task_id: set(task.downstream_task_ids) for task in restored.tasks} == graph(dag)
     # Airflow makes a version of a DAG whenever this text differs.
     assert json.dumps(DagSerialization.to_dict(build(GUEST, dialect, airflow=options)), sort_keys=True) == text
+
+
+def test_job_parameters_of_fate_set_what_airflow_has_for_them() -> None:
+    common = {"auto_retries": 2, "auto_retry_delay": 5, "timeout": 3600, "task_parallelism": 1}
+    dag = build(GUEST, job_parameters={"common": common})
+    lr = dag.get_task("hetero_lr_0")
+    assert (lr.retries, lr.retry_delay, lr.execution_timeout) == (2, timedelta(seconds=5), timedelta(hours=1))
+    assert dag.max_active_tasks == 1
+    block = {"retries": 1, "retry_delay_seconds": 9}
+    lr = build(GUEST, job_parameters={"common": common}, airflow=block).get_task("hetero_lr_0")
+    assert (lr.retries, lr.retry_delay) == (1, timedelta(seconds=9)), "the airflow block is the nearer one"
+
+
+def test_every_party_prefers_the_same_task() -> None:
+    weights = [{task.task_id: task.priority_weight for task in build(party).tasks} for party in (GUEST, HOST, ARBITER)]
+    assert weights[0] == weights[1] == weights[2]
+    order = [name for name in sorted(weights[0], key=weights[0].__getitem__, reverse=True) if name != "finish_job"]
+    assert order == [task.task_id for task in build(GUEST).topological_sort() if task.task_id != "finish_job"]
+
+
+def test_a_job_that_trains_publishes_its_models_where_they_are() -> None:
+    for party, assets in ((GUEST, ["credit.guest-9999.models"]), (HOST, ["credit.host-10000.models"]), (ARBITER, [])):
+        finish = build(party).get_task("finish_job")
+        assert [asset.name for asset in finish.outlets] == assets
+    assert build(GUEST).get_task("finish_job").models_are == {
+        "model_id": "arbiter-10000#guest-9999#host-10000#model",
+        "party": "guest-9999",
+        "components": ["data_transform_0", "feature_scale_0", "hetero_lr_0"],
+    }
+
+
+def test_only_the_initiator_waits_for_assets() -> None:
+    schedule = {"any": [{"job": "other"}, {"all": ["prices", "s3://bank/rates"]}]}
+    condition = build(GUEST, airflow={"schedule": schedule}).timetable.asset_condition
+    models, both = condition.objects
+    assert (type(condition).__name__, type(both).__name__) == ("AssetAny", "AssetAll")
+    assert (models.name, models.uri) == ("other.guest-9999.models", "fate://models/other/guest-9999")
+    assert (both.objects[0].name, both.objects[1].uri) == ("prices", "s3://bank/rates")
+    assert build(HOST, airflow={"schedule": schedule}).schedule is None
+
+
+def test_the_form_shows_params_with_what_holds_without_them() -> None:
+    sets = "/component_parameters/common/hetero_lr_0/max_iter"
+    block = {"params": {"rounds": {"type": "integer", "minimum": 1, "sets": sets}, "region": "north"}}
+    form = build(GUEST, airflow=block).params
+    assert list(form) == ["rounds", "region", "component_parameters"]
+    assert (form["rounds"], form["region"], form["component_parameters"]) == (10, "north", {})
+    assert form.get_param("rounds").schema["minimum"] == 1
+
+
+def test_a_default_that_its_own_schema_refuses_is_located() -> None:
+    with pytest.raises(DslError) as caught:
+        build(GUEST, airflow={"params": {"rounds": {"type": "integer", "default": "ten"}}})
+    (problem,) = caught.value.problems
+    assert problem.pointer == "/airflow/params/rounds"
+
+
+def test_a_job_of_four_hundred_components_becomes_a_dag_that_airflow_can_keep() -> None:
+    _, conf = demo()
+    components = {"reader_0": {"module": "Reader", "output": {"data": ["data"]}}}
+    for number in range(200):
+        source = "reader_0.data"
+        for stage in ("first", "second"):
+            name = f"{stage}_{number}"
+            components[name] = {
+                "module": "DataTransform",
+                "input": {"data": {"data": [source]}},
+                "output": {"data": ["data"], "model": ["model"]},
+            }
+            source = f"{name}.data"
+    last = [f"second_{number}.data" for number in range(200)]
+    components["union_0"] = {"module": "Union", "input": {"data": {"data": last}}, "output": {"data": ["data"]}}
+    texts = json.dumps({"components": components}), json.dumps(conf)
+    dag = build_dag(parse_job(*texts), name="large", party=GUEST, dsl_text=texts[0], conf_text=texts[1])
+    again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert len(again.task_dict) == 404
+    assert len(again.get_task("union_0").upstream_task_ids) == 200

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dsl_jobs import Job, parse, problems
 
-from fate_federated.dsl.airflow_block import AirflowOptions
+from fate_federated.dsl.airflow_block import AirflowOptions, FormParam
 from fate_federated.dsl.pipeline import Edge, EdgeKind, JobParameters
 from fate_federated.party import Party
 
@@ -123,7 +123,7 @@ def test_the_airflow_block_is_read(dsl: Job, conf: Job) -> None:
         retries=2,
         retry_delay_seconds=30,
         pool="small",
-        params={"a": 1},
+        params={"a": FormParam(default=1)},
         executor_config={"KubernetesExecutor": {}},
     )
 

@@ -8,7 +8,9 @@ from typing import Any
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
+from fate_federated.dag_factory.assets import airflow_schedule, models_are, published_models
 from fate_federated.dag_factory.describe import description, documentation, tags
+from fate_federated.dag_factory.form import trigger_form
 from fate_federated.dsl.document import shorten
 from fate_federated.dsl.pipeline import Mode, Pipeline
 from fate_federated.errors import DslError
@@ -41,10 +43,12 @@ def build_dag(
         paused: whether the DAG waits to be unpaused when Airflow sees it for the first time.
 
     Raises:
-        DslError: Airflow cannot make sense of the schedule.
+        DslError: Airflow cannot make sense of the schedule or of a param.
     """
-    options = pipeline.airflow
-    schedule = options.schedule if party == pipeline.initiator else None
+    schedule = airflow_schedule(pipeline.airflow.schedule, party) if party == pipeline.initiator else None
+    limits: dict[str, Any] = {"max_active_runs": 1 if schedule == "@continuous" else MAX_ACTIVE_RUNS}
+    if pipeline.job_parameters.task_parallelism is not None:
+        limits["max_active_tasks"] = pipeline.job_parameters.task_parallelism
     try:
         dag = DAG(
             dag_id(name, party),
@@ -52,13 +56,13 @@ def build_dag(
             doc_md=documentation(pipeline, party, dsl_text, conf_text),
             schedule=schedule,
             catchup=False,
-            max_active_runs=1 if schedule == "@continuous" else MAX_ACTIVE_RUNS,
-            params=dict(options.params),
+            params=trigger_form(pipeline),
             tags=tags(pipeline, party),
             is_paused_upon_creation=paused,
             # A run keeps the dsl that it started with, also when one of its tasks is cleared after an edit.
             rerun_with_latest_version=False,
             default_args=_default_args(pipeline),
+            **limits,
         )
         dag.timetable.validate()
     except AirflowTimetableInvalid as error:
@@ -71,30 +75,50 @@ def build_dag(
 
 
 def _default_args(pipeline: Pipeline) -> dict[str, Any]:
-    options = pipeline.airflow
-    delay = options.retry_delay_seconds
+    options, job = pipeline.airflow, pipeline.job_parameters
+    delay = job.auto_retry_delay if options.retry_delay_seconds is None else options.retry_delay_seconds
     given = {
         "owner": str(pipeline.initiator),
-        "retries": options.retries,
+        "retries": job.auto_retries if options.retries is None else options.retries,
         "retry_delay": None if delay is None else timedelta(seconds=delay),
         "executor_config": dict(options.executor_config),
         "pool": options.pool,
+        "weight_rule": "absolute",
     }
     # Of what the conf leaves open, the site's airflow.cfg decides.
     return {key: value for key, value in given.items() if value is not None}
 
 
 def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_text: str) -> None:
-    start = StartJobOperator(task_id=START_TASK, job_name=name, party=party, dsl_text=dsl_text, conf_text=conf_text)
+    start = StartJobOperator(
+        task_id=START_TASK,
+        job_name=name,
+        party=party,
+        dsl_text=dsl_text,
+        conf_text=conf_text,
+        priority_weight=len(pipeline.nodes) + 1,
+    )
     # The run's state is that of its end, which fails if anything before it did.
-    finish = FinishJobOperator(task_id=FINISH_TASK, party=party).as_teardown(setups=start, on_failure_fail_dagrun=True)
+    finish = FinishJobOperator(
+        task_id=FINISH_TASK,
+        party=party,
+        models=published_models(pipeline, name, party),
+        models_are=models_are(pipeline, party),
+    ).as_teardown(setups=start, on_failure_fail_dagrun=True)
     timeout = pipeline.job_parameters.timeout
     limit = None if timeout is None else timedelta(seconds=timeout)
     trained = pipeline.job_parameters.model_version or "" if pipeline.mode is Mode.PREDICT else ""
     tasks: dict[str, FederatedTaskOperator] = {}
-    for node in pipeline.nodes:
+    for position, node in enumerate(pipeline.nodes):
         task = FederatedTaskOperator(
-            task_id=node.name, node=node, party=party, trained=trained, execution_timeout=limit
+            task_id=node.name,
+            node=node,
+            party=party,
+            form=pipeline.airflow.params,
+            trained=trained,
+            execution_timeout=limit,
+            # Where only some of the tasks may run at once, every party starts with the same.
+            priority_weight=len(pipeline.nodes) - position,
         )
         task.set_upstream([tasks[source] for source in node.upstream] or start)
         tasks[node.name] = task

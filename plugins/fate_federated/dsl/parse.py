@@ -15,6 +15,7 @@ from fate_federated.dsl.nodes import Catalog, NodeBuilder
 from fate_federated.dsl.parties import read_initiator, read_parties
 from fate_federated.dsl.pipeline import Mode, Pipeline
 from fate_federated.dsl.predict import deployed_components, derive_components, is_prediction
+from fate_federated.dsl.run_conf import check_params
 from fate_federated.dsl.v1 import ConfV1
 from fate_federated.dsl.v2 import ConfV2
 from fate_federated.errors import DslError, DslProblem, suggest
@@ -86,19 +87,23 @@ def parse_documents(
     else:
         settings = ConfV2(conf, parties, components, findings)
         nodes = NodeBuilder(dsl, conf, settings, components, parties, catalog, findings, trained).build()
+    pipeline = None
+    if initiator is not None and not findings.errors:
+        pipeline = Pipeline(
+            dsl_version=version,
+            initiator=initiator,
+            parties=parties,
+            nodes=nodes,
+            mode=settings.mode,
+            job_parameters=settings.job_parameters,
+            airflow=options,
+            warnings=tuple(_in_reading_order([*findings.not_installed, *findings.warnings], dsl)),
+        )
+        check_params(pipeline, conf, catalog, findings)
     problems = [*findings.errors, *(findings.not_installed if to_run else ())]
-    if problems or initiator is None:
+    if problems or pipeline is None:
         raise DslError(_in_reading_order(problems, dsl))
-    return Pipeline(
-        dsl_version=version,
-        initiator=initiator,
-        parties=parties,
-        nodes=nodes,
-        mode=settings.mode,
-        job_parameters=settings.job_parameters,
-        airflow=options,
-        warnings=tuple(_in_reading_order([*findings.not_installed, *findings.warnings], dsl)),
-    )
+    return pipeline
 
 
 def check_conf(conf: Document) -> None:

@@ -121,6 +121,14 @@ class Pipeline:
     airflow: AirflowOptions = field(default_factory=AirflowOptions)
     warnings: tuple[DslProblem, ...] = field(default=(), compare=False)
 
+    @property
+    def model_id(self) -> str:
+        """FATE's name of the models of this job: roles in alphabetical order, the ids of a role joined by ``_``."""
+        if self.job_parameters.model_id:
+            return self.job_parameters.model_id
+        roles = sorted({party.role for party in self.parties})
+        return "#".join([*(f"{role}-{'_'.join(p.party_id for p in self.of_role(role))}" for role in roles), "model"])
+
     def of_role(self, role: Role) -> tuple[Party, ...]:
         """The parties of one role, in the conf's order."""
         return tuple(party for party in self.parties if party.role is role)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from fate_federated.dsl.job_files import JOB_NAME
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node, Pipeline
+from fate_federated.dsl.run_conf import run_parameters
 from fate_federated.errors import AccessDenied, DslError, JobError
 from fate_federated.party import Party
-from fate_federated.dsl.run_conf import run_parameters
 from fate_federated.settings import SiteSettings
 from fate_federated.wire.records import JobFiles, JobOrder
 

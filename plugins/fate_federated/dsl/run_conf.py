@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any
 
 from fate_federated.catalog.discovery import find_component
+from fate_federated.dsl.airflow_block import FormParam
 from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import Document, Path, pointer, read_json, shorten
 from fate_federated.dsl.findings import Findings
+from fate_federated.dsl.nodes import Catalog
 from fate_federated.dsl.parameters import Layers, check_parameters
 from fate_federated.dsl.pipeline import Mode, Node, Pipeline
 from fate_federated.dsl.v2 import ConfV2
@@ -53,6 +55,90 @@ def override_pointer(node: Node, party: Party, run_conf: Mapping[str, Any], para
     return pointer((*said[-1], parameter)) if said else ""
 
 
+def resolve_run_conf(params: Mapping[str, FormParam], run_conf: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was triggered with, its params put where they count: under ``component_parameters``, beneath what that
+    says itself.
+
+    Raises:
+        DslError: ``component_parameters`` is no object.
+    """
+    by_form: dict[str, Any] = {}
+    for name, param in params.items():
+        if param.sets and (param.given or name in run_conf):
+            by_form = _merge(by_form, _nested(param.sets, run_conf.get(name, param.default)))
+    merged = _merge(by_form.get(OVERRIDES, {}), _object(run_conf, (OVERRIDES,)))
+    return {**run_conf, OVERRIDES: merged} if merged else dict(run_conf)
+
+
+def check_params(pipeline: Pipeline, conf: Document, catalog: Catalog, findings: Findings) -> None:
+    """Check the params of the airflow block: whether each sets a parameter that there is, and to what that may be."""
+    for name, param in pipeline.airflow.params.items():
+        at: Path = ("airflow", "params", name)
+        if name in (OVERRIDES, MODEL_VERSION):
+            findings.error(conf, at, f"{name} is in every job's form already", "Choose another name.")
+        elif param.sets:
+            where = _target(pipeline, param.sets)
+            if where is None:
+                said = pointer(param.sets)
+                remedy = f"Write /{OVERRIDES}/common/<component>/<parameter>, or /{OVERRIDES}/role/<role>/<index>/…"
+                findings.error(conf, (*at, "sets"), f"{said} names no parameter of a component", remedy)
+                continue
+            node, party, key = where
+            value = param.default if param.given else _effective(node, party, key, catalog)[1]
+            said_of = Findings()
+            document = read_json(json.dumps(_nested(param.sets, value)))
+            _check_overrides(pipeline, document, said_of, catalog)
+            for problem in (*said_of.errors, *said_of.not_installed, *said_of.warnings):
+                place = (*at, "default") if param.given and problem.pointer == pointer(param.sets) else (*at, "sets")
+                findings.error(conf, place, problem.message, problem.remedy, problem.kind)
+
+
+def default_of(pipeline: Pipeline, param: FormParam, catalog: Catalog) -> Any:
+    """What a param is where a run says nothing of it: its own default, or what holds for the parameter that it sets."""
+    where = None if param.given else _target(pipeline, param.sets)
+    return param.default if where is None else _effective(*where, catalog)[1]
+
+
+def _target(pipeline: Pipeline, sets: Path) -> tuple[Node, Party, Path] | None:
+    """The node, a party and the parameter that a path of ``component_parameters`` is about."""
+    rest = sets[1:]
+    if rest[:1] == ("common",):
+        rest, parties = rest[1:], pipeline.parties
+    elif rest[:1] == ("role",) and len(rest) > 3:
+        of_role = [party for party in pipeline.parties if party.role.value == rest[1]]
+        indices = range(len(of_role)) if rest[2] == "all" else map(int, filter(str.isdecimal, str(rest[2]).split("|")))
+        parties = tuple(of_role[index] for index in indices if index < len(of_role))
+        rest = rest[3:]
+    else:
+        return None
+    for node in pipeline.nodes:
+        taking_part = [party for party in parties if party in node.participants]
+        if len(rest) > 1 and node.name == rest[0] and taking_part:
+            party = pipeline.initiator if pipeline.initiator in taking_part else taking_part[0]
+            return node, party, rest[1:]
+    return None
+
+
+def _effective(node: Node, party: Party, key: Path, catalog: Catalog) -> tuple[bool, Any]:
+    """Whether a component has a parameter, and its value at a party where no run says otherwise."""
+    spec = catalog(node.module)
+    value: Any = None
+    if spec is not None:
+        value = spec.params.model_validate(node.parameters[party]).model_dump(mode="json")
+    for part in key:
+        if not isinstance(value, dict) or part not in value:
+            return False, None
+        value = value[part]
+    return True, value
+
+
+def _nested(path: Path, value: Any) -> dict[str, Any]:
+    for part in reversed(path):
+        value = {str(part): value}
+    nested: dict[str, Any] = value
+    return nested
+
+
 def check_run_conf(pipeline: Pipeline, run_conf: Mapping[str, Any]) -> None:
     """Check what a run was triggered with as a conf is checked, and more strictly: what has no effect is an error.
 
@@ -77,18 +163,19 @@ def check_run_conf(pipeline: Pipeline, run_conf: Mapping[str, Any]) -> None:
             remedy = f'Trigger the DAG with --conf \'{{"{MODEL_VERSION}": "<id of the job that trained>"}}\'.'
             findings.error(document, (MODEL_VERSION,), message, remedy)
     if OVERRIDES in run_conf:
-        _check_overrides(pipeline, replace(document, value={OVERRIDES: run_conf[OVERRIDES]}), findings)
-    problems = [*findings.errors, *findings.warnings]
+        value = {OVERRIDES: run_conf[OVERRIDES]}
+        _check_overrides(pipeline, replace(document, value=value), findings, find_component)
+    problems = [*findings.errors, *findings.not_installed, *findings.warnings]
     if problems:
         # A run's conf has no lines that a person could look up.
         raise DslError([replace(problem, file="the run's conf", line=0) for problem in problems])
 
 
-def _check_overrides(pipeline: Pipeline, document: Document, findings: Findings) -> None:
+def _check_overrides(pipeline: Pipeline, document: Document, findings: Findings, catalog: Catalog) -> None:
     components = {node.name: ComponentText(module=node.module) for node in pipeline.nodes}
     conf = ConfV2(document, pipeline.parties, components, findings)
     for node in pipeline.nodes:
-        spec = find_component(node.module)
+        spec = catalog(node.module)
         if spec is None:
             raise ValueError(f"{node.module} is not installed, and {node.name} was compiled with it")
         layers = {party: Layers(node.parameters[party]) for party in node.participants}
