@@ -16,6 +16,7 @@ from fate_federated.dsl.findings import explain
 from fate_federated.dsl.pipeline import EdgeKind, Node
 from fate_federated.errors import DslError, DslProblem, ModelError, suggest
 from fate_federated.party import Party, Role
+from fate_federated.pb.model.not_run_pb2 import NotRun
 from fate_federated.task.cache import Cache, CacheReader
 from fate_federated.task.component import Catalogue, Inputs, Outputs
 from fate_federated.task.context import TaskContext, Traffic
@@ -164,15 +165,19 @@ def gather_inputs(node: Node, party: Party, store: OutputStore) -> Inputs:
 def run_component(spec: ComponentSpec, params: ComponentParams, ctx: TaskContext, inputs: Inputs) -> TaskResult:
     """Run a component for ``ctx.party``.
 
-    With FATE's ``need_run: false`` the data passes unchanged.
+    With FATE's ``need_run: false`` the data passes unchanged, here and where the model that this leaves is applied.
     """
     started = perf_counter()
-    if getattr(params, "need_run", True):
+    not_trained = inputs.model is not None and isinstance(inputs.model.meta, NotRun)
+    if getattr(params, "need_run", True) and not not_trained:
         outputs = load_component(spec)(params).run(ctx, inputs)
     else:
-        log.info("%s at %s: need_run is false, the data passes unchanged", ctx.component, ctx.party)
+        why = "what trained its model did not run" if not_trained else "need_run is false"
+        log.info("%s at %s: %s, the data passes unchanged", ctx.component, ctx.party, why)
         table = inputs.first(*PASS_THROUGH_PORTS)
-        outputs = Outputs(data=() if table is None else (table,))
+        outputs = Outputs(
+            data=() if table is None else (table,), model=inputs.model or Model(spec.module, NotRun(), NotRun())
+        )
     result = TaskResult(outputs, ctx.traffic, perf_counter() - started)
     log.info(
         "%s at %s: %d rows out, %d messages (%d bytes) sent, %d received, %.2f s",
