@@ -54,8 +54,8 @@ class Own:
 class Intersection(Component[IntersectionParams]):
     """Keep the rows whose id every party has, in one order at all parties.
 
-    The methods and what they rest on are described in :mod:`.commutative` (ecdh, dh), :mod:`.signatures` (rsa) and
-    :mod:`.raw`. What each party learns beside its own rows:
+    The methods and what they rest on are described in :mod:`.commutative` (ecdh, dh), :mod:`.signatures` (rsa),
+    :mod:`.library` (spu_rr22, spu_kkrt, spu_ecdh) and :mod:`.raw`. What each party learns beside its own rows:
 
     - every guest-host pair: how many ids the other has, and, as a digest, that it has the same parameters;
     - the guest: for each host, which of the guest's own ids that host has; with several hosts that is more than the
@@ -78,8 +78,13 @@ class Intersection(Component[IntersectionParams]):
         method, own = Method.of(self.params), self._own(ctx, inputs)
         kept = self._kept(ctx, inputs, method)
         hosts = [host.party for host in ctx.hosts]
-        if len(hosts) > 1 and (self.params.cardinality_only or (self._left_join and self._generator is Role.HOST)):
-            raise DataError("cardinality_only, and left_join with sample_id_generator host, are for a single host.")
+        if len(hosts) > 1 and (
+            self.params.cardinality_only or method.by_library or (self._left_join and self._generator is Role.HOST)
+        ):
+            raise DataError(
+                "cardinality_only, methods of spu, and left_join with sample_id_generator host are for a single host, "
+                f"and here are {len(hosts)}."
+            )
         mine = self._opening(own, kept)
         theirs = [receive_opening(host, mine) for host in ctx.hosts]
         shares = mine.shares_rows or any(opening.shares_rows for opening in theirs)
@@ -187,7 +192,12 @@ class Intersection(Component[IntersectionParams]):
     def _kept(self, ctx: TaskContext, inputs: Inputs, method: Method) -> Kept | None:
         if not inputs.cache:
             return None
-        if method.name == "raw" or self.params.cardinality_only or self.params.run_preprocess or self.params.run_cache:
+        if (
+            method.name not in ("ecdh", "dh", "rsa")
+            or self.params.cardinality_only
+            or self.params.run_preprocess
+            or self.params.run_cache
+        ):
             raise DataError(
                 "A cache goes with ecdh, dh or rsa, and not with cardinality_only, run_preprocess or run_cache."
             )

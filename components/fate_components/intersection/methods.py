@@ -13,7 +13,7 @@ from fate_components.crypto.blind_rsa import SigningKey
 from fate_components.crypto.groups import Group
 from fate_components.crypto.ristretto import Ristretto255
 from fate_components.crypto.safe_prime import SafePrimeGroup
-from fate_components.intersection import commutative, raw, signatures
+from fate_components.intersection import commutative, library, raw, signatures
 from fate_components.intersection.cache import Kept, signing_key, signing_secret, verifying_key
 from fate_components.intersection.commutative import Blinding
 from fate_components.intersection.hashing import hashed_ids
@@ -73,6 +73,11 @@ class Method:
         return cls(name, params)
 
     @property
+    def by_library(self) -> bool:
+        """Whether a library speaks with its like at the other party."""
+        return self.name.startswith("spu_")
+
+    @property
     def protocol(self) -> str:
         """For the model: what was run."""
         match self.name:
@@ -80,7 +85,11 @@ class Method:
                 return f"{self.name}-{self._group().name}"
             case "rsa":
                 return f"rsa-blind-signatures-{self.params.rsa_params.key_length}"
-        return "raw"
+        return self.name
+
+    @property
+    def _broadcast(self) -> bool:
+        return self.params.sync_intersect_ids
 
     def _group(self) -> Group:
         return Ristretto255() if self.name == "ecdh" else SafePrimeGroup(self.params.dh_params.key_length)
@@ -93,7 +102,7 @@ class Method:
     def hashed(self, ids: Sequence[str]) -> list[bytes]:
         """What of the ids goes into the method."""
         how: EcdhParams | DhParams | RsaParams = self.params.ecdh_params
-        if self.name != "ecdh":
+        if self.name in ("dh", "rsa"):
             how = self.params.dh_params if self.name == "dh" else self.params.rsa_params
         return hashed_ids(ids, how.hash_method, how.salt)
 
@@ -111,6 +120,9 @@ class Method:
             case "raw":
                 values = raw.written(ids.to_pylist(), self.params)
                 return raw.guest_positions(ctx.hosts, values, counts, self.params.raw_join_role)
+            case name if self.by_library:
+                (host,) = ctx.hosts
+                return [library.guest_positions(host, name, self.hashed(ids.to_pylist()), self._broadcast)]
             case "rsa":
                 return self._guest_signed(ctx, self.hashed(ids.to_pylist()), counts, of_hosts)
         blinding = self._blinding(kept)
@@ -125,6 +137,8 @@ class Method:
             case "raw":
                 values = raw.written(ids.to_pylist(), self.params)
                 return raw.host_order(ctx.guest, values, count, self.params.raw_join_role)
+            case name if self.by_library:
+                return library.host_order(ctx.guest, name, self.hashed(ids.to_pylist()), self._broadcast)
             case "rsa":
                 return self._host_signs(ctx, ids, count, kept)
         blinding = self._blinding(kept)

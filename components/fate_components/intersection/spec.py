@@ -103,7 +103,10 @@ class CacheParams(ParameterGroup):
 class IntersectionParams(ModuleParams):
     """FATE's parameters. Without a method the ids meet in ristretto255, where FATE has rsa, and up to 1.4 raw."""
 
-    intersect_method: Annotated[Literal["ecdh", "rsa", "dh", "raw"], AnyCase()] = "ecdh"
+    intersect_method: Annotated[Literal["ecdh", "rsa", "dh", "raw", "spu_rr22", "spu_kkrt", "spu_ecdh"], AnyCase()] = (
+        "ecdh"
+    )
+    """Those of spu_ run the library spu, which each party installs for itself."""
     sync_intersect_ids: bool = True
     """Whether hosts learn which of their rows are common."""
     only_output_key: bool = False
@@ -181,7 +184,9 @@ class IntersectionParams(ModuleParams):
                 "run_preprocess tells which ids are probably common: it goes only with sync_intersect_ids, and neither "
                 "with cardinality_only nor with run_cache"
             )
-        if self.run_cache and (method == "raw" or self.cardinality_only or self.rsa_params.split_calculation):
+        if self.run_cache and (
+            method not in ("ecdh", "dh", "rsa") or self.cardinality_only or self.rsa_params.split_calculation
+        ):
             raise ValueError("run_cache goes with ecdh, dh and rsa, not with cardinality_only or split_calculation")
         if self.join_method == "left_join" and not self.new_sample_id:
             raise unavailable("a left join would tell the others every id of one party: set new_sample_id")

@@ -139,6 +139,9 @@ class Tunnel:
             self._close_half(number)
 
         with self._lock:
+            if self._error is not None:
+                connection.close()
+                return
             if len(self._connections) >= MAX_CONNECTIONS:
                 raise MessageRejected(f"The tunnel {self._name!r} carries {MAX_CONNECTIONS} connections already.")
             self._connections[number] = connection
