@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,8 +132,9 @@ def finish_column(column: ColumnPlan, parsed: Parsed) -> pa.Array:
     """
     values, outlier = parsed.values, parsed.outlier
     if column.fill is not None:
-        values = pc.if_else(pa.array(parsed.missing), _scalar(column, column.fill), values)
+        fill = _scalar(column, column.fill)
         outlier = outlier & ~parsed.missing
+        values = pc.if_else(pa.array(parsed.missing), fill, values) if outlier.any() else pc.fill_null(values, fill)
     if column.replacement is not None:
         values = pc.if_else(pa.array(outlier), _scalar(column, column.replacement), values)
     return values
@@ -167,6 +169,11 @@ def _among(column: pa.Array, words: Sequence[str]) -> Mask:
         found = pc.is_in(column, value_set=pa.array(words, pa.string()))
     else:
         numbers = [number for number in map(_number, words) if number is not None]
+        if all(map(math.isnan, numbers)):  # as where nothing is said: far faster than a search
+            if not numbers or not pa.types.is_floating(column.type):
+                return np.zeros(len(column), dtype=np.bool_)
+            is_nan: Mask = pc.fill_null(pc.is_nan(column), False).to_numpy(zero_copy_only=False)
+            return is_nan
         found = pc.is_in(column.cast(pa.float64(), safe=False), value_set=pa.array(numbers, pa.float64()))
     mask: Mask = found.to_numpy(zero_copy_only=False)
     return mask
@@ -180,7 +187,10 @@ def _number(word: str) -> float | None:
 
 
 def _blank(column: pa.Array, mask: Mask) -> pa.Array:
-    return pc.if_else(pa.array(mask), pa.scalar(None, column.type), column) if mask.any() else column
+    """Null where the mask says so; it holds wherever the column is null already."""
+    if np.count_nonzero(mask) == column.null_count:
+        return column
+    return pc.if_else(pa.array(mask), pa.scalar(None, column.type), column)
 
 
 def _numbers(name: str, column: pa.Array, data_type: str) -> pa.Array:
