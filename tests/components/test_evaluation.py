@@ -1,130 +1,19 @@
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from sklearn import metrics as sk
 
-from fate_components.evaluation.binary import CURVE_POINTS, decided, rank
-from fate_components.evaluation.regression import regression_metrics
 from fate_federated.errors import DataError, DslError
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
 from fate_federated.task.table import Table
-
-against_scikit_learn = settings(max_examples=50, deadline=None)
-
-
-@st.composite
-def ranked_rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of both classes and scores with many ties."""
-    rows = draw(st.integers(2, 60))
-    positive = draw(npst.arrays(np.bool_, rows).filter(lambda mask: mask.any() and not mask.all()))
-    levels = draw(st.sampled_from([2, 5, 1000]))
-    score = draw(npst.arrays(np.int64, rows, elements=st.integers(0, levels)))
-    return positive, score / levels
-
-
-@against_scikit_learn
-@given(rows=ranked_rows())
-def test_auc_and_ks_are_scikit_learns_with_ties(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    positive, score = rows
-    ranking = rank(positive, score)
-    fpr, tpr, _ = sk.roc_curve(positive, score, drop_intermediate=False)
-    assert ranking.auc == pytest.approx(sk.roc_auc_score(positive, score), abs=1e-12)
-    assert ranking.ks == pytest.approx((tpr - fpr).max(), abs=1e-12)
-
-
-@against_scikit_learn
-@given(rows=ranked_rows())
-def test_the_roc_curve_is_scikit_learns(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    positive, score = rows
-    fpr, tpr, thresholds = rank(positive, score).roc()
-    expected_fpr, expected_tpr, expected_thresholds = sk.roc_curve(positive, score, drop_intermediate=False)
-    np.testing.assert_allclose(np.interp(expected_fpr, fpr, tpr) >= expected_tpr - 1e-12, True)
-    at = np.searchsorted(-expected_thresholds[1:], -thresholds[1:]) + 1
-    np.testing.assert_array_equal(fpr[1:], expected_fpr[at])
-    np.testing.assert_array_equal(tpr[1:], expected_tpr[at])
-    assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0.0, 0.0, 1.0, 1.0)
-    assert thresholds[0] > score.max()
-    assert sk.auc(fpr, tpr) == pytest.approx(sk.auc(expected_fpr, expected_tpr), abs=1e-12)
-
-
-@against_scikit_learn
-@given(rows=ranked_rows())
-def test_every_cut_is_scikit_learns_confusion_matrix(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    positive, score = rows
-    cuts = rank(positive, score).at_quantiles()
-    nearest = np.quantile(score, np.linspace(1, 0, 100), method="nearest")
-    assert set(cuts.thresholds) == set(nearest)
-    assert (np.diff(cuts.thresholds) < 0).all()
-    for index, threshold in enumerate(cuts.thresholds):
-        predicted = score >= threshold
-        (tn, fp), (fn, tp) = sk.confusion_matrix(positive, predicted, labels=[False, True])
-        assert cuts.true_positives[index] == tp
-        assert cuts.false_positives[index] == fp
-        assert cuts.true_negatives[index] == tn
-        assert cuts.false_negatives[index] == fn
-        assert cuts.precision[index] == pytest.approx(sk.precision_score(positive, predicted))
-        assert cuts.recall[index] == pytest.approx(sk.recall_score(positive, predicted))
-        assert cuts.accuracy[index] == pytest.approx(sk.accuracy_score(positive, predicted))
-        assert cuts.f1[index] == pytest.approx(sk.f1_score(positive, predicted))
-        assert cuts.lift[index] == pytest.approx(positive[predicted].mean() / positive.mean())
-        assert cuts.share[index] == pytest.approx(predicted.mean())
-
-
-@against_scikit_learn
-@given(rows=ranked_rows(), threshold=st.floats(-0.5, 1.5))
-def test_decisions_are_scored_as_by_scikit_learn(rows: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
-    positive, score = rows
-    predicted = score > threshold
-    assert decided(positive, predicted) == pytest.approx(
-        {
-            "accuracy": sk.accuracy_score(positive, predicted),
-            "precision": sk.precision_score(positive, predicted, zero_division=0.0),
-            "recall": sk.recall_score(positive, predicted),
-            "f1_score": sk.f1_score(positive, predicted),
-        }
-    )
-
-
-def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
-    rng = np.random.default_rng(0)
-    positive, score = rng.random(100_000) < 0.3, rng.random(100_000)
-    fpr, tpr, _ = rank(positive, score).roc()
-    assert fpr.size == CURVE_POINTS
-    assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0.0, 0.0, 1.0, 1.0)
-    assert sk.auc(fpr, tpr) == pytest.approx(sk.roc_auc_score(positive, score), abs=1e-4)
-
-
-@against_scikit_learn
-@given(
-    rows=st.integers(1, 30).flatmap(
-        lambda rows: npst.arrays(np.float64, (2, rows), elements=st.integers(-50, 50).map(float))
-    )
-)
-def test_regression_metrics_are_scikit_learns(rows: np.ndarray) -> None:
-    label, predicted = rows
-    mean_squared = sk.mean_squared_error(label, predicted)
-    expected = {
-        "explained_variance": sk.explained_variance_score(label, predicted),
-        "mae": sk.mean_absolute_error(label, predicted),
-        "mse": mean_squared,
-        "median_ae": sk.median_absolute_error(label, predicted),
-        "rmse": mean_squared**0.5,
-        "r2": sk.r2_score(label, predicted) if label.size > 1 else regression_metrics(label, predicted)["r2"],
-    }
-    assert regression_metrics(label, predicted) == pytest.approx(expected, abs=1e-12)
-
-
-# The component
 
 
 def predictions(label: Any, score: Any, **columns: Any) -> Table:
@@ -157,7 +46,7 @@ def test_train_and_validate_rows_are_scored_apart_under_the_predicting_component
         assert summary["f1_score"] == pytest.approx(sk.f1_score(label, score > 0.5))
         meta = result.tracker.meta[kind, "hetero_lr_0"]
         assert meta["metric_type"] == "EVALUATION_SUMMARY"
-        assert meta["values"] == summary
+        assert meta["values"] == {name: value for name, value in summary.items() if name != "psi"}
 
 
 def test_metrics_have_fates_names(guest: Party, rows: Table) -> None:
@@ -183,6 +72,41 @@ def test_metrics_have_fates_names(guest: Party, rows: Table) -> None:
     matrix = tracker.meta["train", "hetero_lr_0_confusion_mat"]
     totals = np.sum([matrix[count] for count in ("tp", "fp", "tn", "fn")], axis=0)
     assert (totals == 300).all()
+    assert isinstance(matrix["tp"][0], int)
+    quantiles = tracker.meta["train", "hetero_lr_0_quantile_pr"]
+    assert len(quantiles["thresholds"]) == len(quantiles["p_scores"]) == len(quantiles["r_scores"]) == 21
+    assert quantiles["thresholds"] == sorted(quantiles["thresholds"])
+    assert all(negative == 0 for negative, _ in quantiles["p_scores"])
+
+
+def test_curves_begin_with_no_row_and_end_with_all(guest: Party, rows: Table) -> None:
+    metrics = evaluate(guest, {}, rows).metrics
+    for name in ("roc", "ks_fpr", "ks_tpr", "gain"):
+        points = metrics["train", f"hetero_lr_0_{name}"]
+        assert (points[0], points[-1]) == ((0.0, 0.0), (1.0, 1.0))
+    assert metrics["train", "hetero_lr_0_lift"][-1] == (1.0, 1.0)
+    assert metrics["train", "hetero_lr_0_precision"][0] == (0.0, 1.0)
+    gap = [
+        high - low
+        for (_, low), (_, high) in zip(
+            metrics["train", "hetero_lr_0_ks_fpr"], metrics["train", "hetero_lr_0_ks_tpr"], strict=True
+        )
+    ]
+    assert max(gap) == evaluate(guest, {}, rows).summary["hetero_lr_0"]["train"]["ks"]
+
+
+def test_psi_compares_validation_scores_with_training_scores(guest: Party, rows: Table) -> None:
+    result = evaluate(guest, {}, rows)
+    meta = result.tracker.meta["validate", "hetero_lr_0_psi"]
+    assert meta["metric_type"] == "PSI"
+    assert meta["total_psi"] == pytest.approx(sum(meta["psi_scores"]), abs=1e-12)
+    assert result.summary["hetero_lr_0"]["validate"]["psi"] == meta["total_psi"]
+    assert sum(meta["expected_interval"]) == 300
+    assert sum(meta["actual_interval"]) == 100
+    assert sum(meta["expected_percentage"]) == pytest.approx(1.0)
+    lists = ("intervals", "actual_percentage", "train_pos_perc", "validate_pos_perc", "psi_scores")
+    assert {len(meta[name]) for name in lists} == {len(meta["expected_interval"])}
+    assert "psi" not in result.summary["hetero_lr_0"]["train"]
 
 
 def test_only_the_metrics_that_were_asked_for_are_computed(guest: Party, rows: Table) -> None:
@@ -206,10 +130,201 @@ def test_pos_label_names_the_class_that_the_score_is_of(guest: Party, rows: Tabl
 def test_a_regression_is_scored(guest: Party) -> None:
     table = predictions([1.0, 2.0, 4.0], [1.5, 2.0, 3.0], type=["validate"] * 3)
     result = evaluate(guest, {"eval_type": "regression"}, table, "hetero_linr_0")
-    assert result.summary["hetero_linr_0"]["validate"]["mae"] == pytest.approx(0.5)
+    assert result.summary["hetero_linr_0"]["validate"]["mean_absolute_error"] == pytest.approx(0.5)
     assert set(result.summary["hetero_linr_0"]["validate"]) == {
-        "explained_variance", "mae", "mse", "median_ae", "r2", "rmse",
+        "explained_variance", "mean_absolute_error", "mean_squared_error", "mean_squared_log_error",
+        "median_absolute_error", "r2_score", "root_mean_squared_error",
     }  # fmt: skip
+    short = evaluate(guest, {"eval_type": "regression", "metrics": ["rmse", "R2"]}, table).summary["hetero_lr_0"]
+    assert set(short["validate"]) == {"root_mean_squared_error", "r2_score"}
+
+
+def test_rows_count_by_their_weight(guest: Party, rows: Table) -> None:
+    weight = np.random.default_rng(5).integers(0, 4, 400) / 2
+    data = rows.data.append_column("weight", pa.array(weight))
+    summary = evaluate(guest, {}, Table(data, "id", "label", weight_column="weight")).summary["hetero_lr_0"]
+    score, part = rows.data["predict_score"].to_numpy(), slice(300, 400)
+    expected = sk.roc_auc_score(rows.label[part], score[part], sample_weight=weight[part])
+    assert summary["validate"]["auc"] == pytest.approx(expected, abs=1e-12)
+    expected = sk.accuracy_score(rows.label[part], score[part] > 0.5, sample_weight=weight[part])
+    assert summary["validate"]["accuracy"] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("weight", [[0.0, 0.0, 0.0], [1.0, -1.0, 1.0]])
+def test_weights_that_say_nothing_are_refused(guest: Party, weight: list[float]) -> None:
+    table = predictions([0, 1, 1], [0.1, 0.2, 0.3], weight=weight)
+    with pytest.raises(DataError, match="weights in 'weight' are not at least 0"):
+        evaluate(guest, {}, Table(table.data, "id", "label", weight_column="weight"))
+
+
+def test_a_fold_of_one_class_has_what_needs_no_ranking(
+    guest: Party, rows: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = np.where(rows.label == 1, "fold_0", "fold_1").astype(object)
+    kind[:100] = "fold_2"
+    table = Table(rows.data.set_column(4, "type", pa.array(kind)), "id", "label")
+    assert table.data.column_names == rows.data.column_names
+    result = evaluate(guest, {}, table)
+    summary = result.summary["hetero_lr_0"]
+    assert "auc" in summary["fold_2"]
+    assert set(summary["fold_0"]) == {"accuracy", "precision", "recall", "f1_score"}
+    assert {name for namespace, name in result.tracker.meta if namespace == "fold_1"} == {
+        "hetero_lr_0",
+        "hetero_lr_0_accuracy",
+        "hetero_lr_0_confusion_mat",
+    }
+    assert "hetero_lr_0, fold_0: all" in caplog.text
+    assert "rows have the same label" in caplog.text
+
+
+def test_a_table_without_rows_is_left_out_of_several(
+    guest: Party, rows: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    inputs = Inputs(data={"data": [predictions([], []), rows]}, sources={"data": ["hetero_lr_0", "hetero_lr_1"]})
+    result = Federation([guest]).run("Evaluation", inputs={guest: inputs})[guest]
+    assert set(result.summary) == {"hetero_lr_1"}
+    assert "hetero_lr_0: a table without rows is left out" in caplog.text
+
+
+def test_the_same_rows_of_a_component_are_not_evaluated_twice(guest: Party, rows: Table) -> None:
+    inputs = Inputs(data={"data": [rows, rows]}, sources={"data": ["hetero_lr_0", "hetero_lr_0"]})
+    with pytest.raises(DataError, match="hetero_lr_0 is given twice with train rows"):
+        Federation([guest]).run("Evaluation", inputs={guest: inputs})
+
+
+def test_labels_may_be_texts(guest: Party) -> None:
+    label, score = ["good", "bad", "good", "bad"], [0.9, 0.2, 0.4, 0.6]
+    table = predictions(label, score, predict_result=["good", "bad", "bad", "good"])
+    summary = evaluate(guest, {"pos_label": "good"}, table).summary["hetero_lr_0"]["train"]
+    assert summary["auc"] == pytest.approx(0.75)
+    assert summary["accuracy"] == pytest.approx(0.5)
+
+
+# Several classes
+
+
+@pytest.fixture
+def vehicles() -> Table:
+    """Rows of four classes, with the chances of each in predict_detail."""
+    rng = np.random.default_rng(7)
+    label = rng.integers(0, 4, 300)
+    chance = rng.dirichlet(np.ones(4), 300) + 0.5 * np.eye(4)[label]
+    chance /= chance.sum(axis=1, keepdims=True)
+    return predictions(
+        label,
+        chance.max(axis=1),
+        predict_result=chance.argmax(axis=1),
+        predict_detail=[json.dumps(dict(zip("0123", each, strict=True))) for each in chance.tolist()],
+        type=["train"] * 200 + ["validate"] * 100,
+    )
+
+
+def test_decisions_between_several_classes_are_scored(guest: Party, vehicles: Table) -> None:
+    result = evaluate(guest, {"eval_type": "multi"}, vehicles)
+    label, predicted = vehicles.label[:200], vehicles.data["predict_result"].to_numpy()[:200]
+    scores = result.summary["hetero_lr_0"]["train"]
+    assert scores == pytest.approx(
+        {
+            "accuracy": sk.accuracy_score(label, predicted),
+            "precision": sk.precision_score(label, predicted, average="macro"),
+            "recall": sk.recall_score(label, predicted, average="macro"),
+        },
+        abs=1e-12,
+    )
+    precision = result.tracker.meta["train", "hetero_lr_0_precision"]
+    assert precision["metric_type"] == "PRECISION_MULTI_EVALUATION"
+    assert precision["classes"] == ["0", "1", "2", "3"]
+    points = result.metrics["train", "hetero_lr_0_recall"]
+    assert [x for x, _ in points] == [0.0, 1.0, 2.0, 3.0]
+    np.testing.assert_allclose([y for _, y in points], sk.recall_score(label, predicted, average=None))
+    matrix = result.tracker.meta["train", "hetero_lr_0_confusion_mat"]["matrix"]
+    assert matrix == sk.confusion_matrix(label, predicted).tolist()
+
+
+def test_each_class_is_scored_against_the_rest(guest: Party, vehicles: Table) -> None:
+    result = evaluate(guest, {"eval_type": "multi", "unfold_multi_result": True}, vehicles)
+    chance = np.array([list(json.loads(text).values()) for text in vehicles.data["predict_detail"].to_pylist()])[200:]
+    label = vehicles.label[200:]
+    for index in range(4):
+        meta = result.tracker.meta["validate", f"hetero_lr_0_class_{index}_ovr"]
+        assert (meta["metric_type"], meta["name"]) == ("ovr", "hetero_lr_0")
+        expected = sk.roc_auc_score(label == index, chance[:, index])
+        assert meta[str(index)]["auc"] == pytest.approx(expected, abs=1e-12)
+        assert ("validate", f"hetero_lr_0_class_{index}_roc") in result.metrics
+        assert result.summary["hetero_lr_0"]["validate"]["ovr"][str(index)] == meta[str(index)]
+
+
+def test_classes_may_be_texts(guest: Party) -> None:
+    table = predictions(["bus", "van", "bus"], [0.9, 0.8, 0.7], predict_result=["bus", "bus", "bus"])
+    result = evaluate(guest, {"eval_type": "multi"}, table)
+    assert result.metrics["train", "hetero_lr_0_recall"] == [(0.0, 1.0), (1.0, 0.0)]
+    assert result.tracker.meta["train", "hetero_lr_0_recall"]["classes"] == ["bus", "van"]
+
+
+@pytest.mark.parametrize(
+    ("details", "text"),
+    [
+        (["{}", '{"0": 1}', '{"0": 1}'], "'0' has 1 missing"),
+        (["0.5", "0.5", "0.5"], "something other than JSON objects"),
+        (["", "", '{"0": 1}'], "does not hold one JSON object in each row"),
+        (['{"0": "x"}'] * 3, "'0' holds something other than numbers"),
+    ],
+)
+def test_details_that_are_not_of_each_class_are_refused(guest: Party, details: list[str], text: str) -> None:
+    table = predictions([0, 1, 2], [0.5, 0.5, 0.5], predict_result=[0, 1, 2], predict_detail=details)
+    with pytest.raises(DataError, match=text):
+        evaluate(guest, {"eval_type": "multi", "unfold_multi_result": True}, table)
+
+
+# Clusters
+
+
+def test_clusters_are_compared_with_labels(guest: Party, host: Party) -> None:
+    rng = np.random.default_rng(9)
+    label, cluster = rng.integers(0, 2, 100), rng.integers(0, 3, 100)
+    table = make_table(range(100), {"predicted_cluster_index": cluster}, label, label_column="label")
+    result = evaluate(guest, {"eval_type": "clustering"}, table, "hetero_kmeans_0")
+    assert result.summary["hetero_kmeans_0"]["train"] == pytest.approx(
+        {
+            "jaccard_similarity_score": sk.jaccard_score(label, cluster, average="weighted"),
+            "fowlkes_mallows_score": sk.fowlkes_mallows_score(label, cluster),
+            "adjusted_rand_score": sk.adjusted_rand_score(label, cluster),
+        },
+        abs=1e-12,
+    )
+    assert result.tracker.meta["train", "hetero_kmeans_0"]["metric_type"] == "CLUSTERING_EVALUATION_SUMMARY"
+    table_of = result.tracker.meta["train", "hetero_kmeans_0_contingency_matrix"]
+    assert table_of["metric_type"] == "CONTINGENCY_MATRIX"
+    assert (table_of["true_labels"], table_of["predicted_labels"]) == ([0, 1], [0, 1, 2])
+    assert table_of["result_table"] == sk.cluster.contingency_matrix(label, cluster).tolist()
+    unlabelled = make_table(range(100), {"predicted_cluster_index": cluster})
+    assert evaluate(guest, {"eval_type": "clustering"}, unlabelled).summary == {"hetero_lr_0": {}}
+
+
+def test_the_shape_of_clusters_is_scored(guest: Party) -> None:
+    centres = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+    table = make_table(
+        range(3),
+        {
+            "cluster_inner_dist": [0.5, 1.0, 0.25],
+            "cluster_max_radius": [1.0, 2.0, 0.5],
+            "inter_cluster_dist": pa.array(np.linalg.norm(centres[:, None] - centres, axis=2).tolist()),
+        },
+    )
+    result = evaluate(guest, {"eval_type": "clustering"}, table, "hetero_kmeans_0")
+    expected = (0.75 / 1 + 1.5 / 5 + 0.75 / 1) / 3
+    assert result.summary["hetero_kmeans_0"]["train"]["davies_bouldin_index"] == pytest.approx(expected)
+    measure = result.tracker.meta["train", "hetero_kmeans_0_distance_measure"]
+    assert measure["cluster_index"] == ["0", "1", "2"]
+    assert measure["radius"] == [1.0, 2.0, 0.5]
+    assert measure["nearest_idx"] == [2, 2, 0]
+
+
+@pytest.mark.parametrize("distances", [[[1.0], [0.0]], [1.0, 2.0]])
+def test_distances_between_some_clusters_are_refused(guest: Party, distances: Any) -> None:
+    columns = {"cluster_inner_dist": [0.5, 1.0], "cluster_max_radius": [1.0, 2.0], "inter_cluster_dist": distances}
+    with pytest.raises(DataError, match="does not hold a list of 2 distances for each cluster"):
+        evaluate(guest, {"eval_type": "clustering"}, make_table(range(2), columns))
 
 
 def test_several_components_are_scored_apart(guest: Party, rows: Table) -> None:
@@ -218,9 +333,17 @@ def test_several_components_are_scored_apart(guest: Party, rows: Table) -> None:
     assert result.summary["hetero_lr_0"] == result.summary["hetero_lr_1"]
 
 
-def test_the_host_has_no_part(guest: Party, host: Party, rows: Table) -> None:
-    results = Federation([guest, host]).run("Evaluation", inputs={guest: rows})
-    assert set(results) == {guest}
+def test_other_parties_score_the_predictions_that_they_have(guest: Party, host: Party, rows: Table) -> None:
+    arbiter = Party.parse("arbiter-10000")
+    features = make_table(range(3), {"x0": [1.0, 2.0, 3.0]})
+    unlabelled = make_table(range(3), {"label": pa.nulls(3, pa.int64()), "predict_score": [0.1, 0.2, 0.3]})
+    federation = Federation([guest, host, arbiter])
+    for table in (features, unlabelled):
+        results = federation.run("Evaluation", inputs={guest: rows, host: table})
+        assert results[guest].summary["data"]["train"]["auc"] > 0.5
+        assert results[host].summary == results[arbiter].summary == {}
+    homogeneous = federation.run("Evaluation", inputs={guest: rows, host: rows})
+    assert homogeneous[host].summary == homogeneous[guest].summary
 
 
 def test_the_log_names_the_figures(guest: Party, rows: Table, caplog: pytest.LogCaptureFixture) -> None:
@@ -232,12 +355,18 @@ def test_the_log_names_the_figures(guest: Party, rows: Table, caplog: pytest.Log
 @pytest.mark.parametrize(
     ("params", "label", "score", "text"),
     [
-        ({}, [1, 1, 1], [0.1, 0.2, 0.3], "All 3 train rows of hetero_lr_0 have the same label"),
+        ({}, [1, 1, 1], [0.1, 0.2, 0.3], "All 3 rows of hetero_lr_0 have the same label"),
         ({}, [0, 1, 2], [0.1, 0.2, 0.3], "have 3 labels"),
         ({"pos_label": 2}, [0, 1, 1], [0.1, 0.2, 0.3], "pos_label 2"),
         ({}, [0, 1, 1], [0.1, None, 0.3], "'predict_score' has 1 missing or infinite values, the first in row 2"),
         ({}, [0, None, 1], [0.1, 0.2, 0.3], "'label' has 1 missing"),
         ({}, [0, 1, 1], ["a", "b", "c"], "'predict_score' holds something other than numbers"),
+        ({}, [0, 1, 1], [0.1, float("nan"), float("inf")], "'predict_score' has 2 missing or infinite values"),
+        ({}, [None, None, None], [0.1, 0.2, 0.3], "train rows of hetero_lr_0 have no label"),
+        ({}, ["a", None, "b"], [0.1, 0.2, 0.3], "'label' has 1 missing values, the first in row 2"),
+        ({"pos_label": "good"}, [0, 1, 1], [0.1, 0.2, 0.3], "pos_label good; there is 0, 1"),
+        ({"eval_type": "multi"}, [0, 1, 2], [0.1, 0.2, 0.3], "needs the column 'predict_result'"),
+        ({}, [], [], "no rows to evaluate: the tables of hetero_lr_0 are empty"),
     ],
 )
 def test_what_cannot_be_scored_is_said(
@@ -248,8 +377,8 @@ def test_what_cannot_be_scored_is_said(
 
 
 def test_a_table_without_predictions_is_refused(guest: Party) -> None:
-    with pytest.raises(DataError, match="Evaluation needs the column 'predict_score'; there are id, label, x"):
-        evaluate(guest, {}, Table(pa.table({"id": ["a"], "label": [1], "x": [0.5]}), "id", "label"))
+    with pytest.raises(DataError, match="Evaluation needs the column 'predict_score'; there are id, label"):
+        evaluate(guest, {}, Table(pa.table({"id": ["a", "b"], "label": [1, 0], "x": [0.5, 1]}), "id", "label"))
     with pytest.raises(DataError, match="no predictions to evaluate at guest-9999"):
         Federation([guest]).run("Evaluation")
 
@@ -257,10 +386,11 @@ def test_a_table_without_predictions_is_refused(guest: Party) -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"eval_type": "multi"}, "/Evaluation/eval_type"),
+        ({"eval_type": "ranking"}, "/Evaluation/eval_type"),
+        ({"eval_type": "multi", "metrics": ["ks"]}, "no metric 'ks' for eval_type multi"),
         ({"metrics": ["aux"]}, "/Evaluation/metrics: metrics: there is no metric 'aux' for eval_type binary"),
         ({"eval_type": "regression", "metrics": ["auc"]}, "no metric 'auc' for eval_type regression"),
-        ({"unfold_multi_result": True}, "/Evaluation/unfold_multi_result"),
+        ({"unfold_multi_result": 1}, "/Evaluation/unfold_multi_result"),
     ],
 )
 def test_what_is_not_known_is_refused(params: dict[str, Any], text: str, guest: Party) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from fate_components.evaluation.binary import Floats, decided, rank
-from fate_components.evaluation.curves import log_curves
-from fate_components.evaluation.regression import regression_metrics
+from fate_components.evaluation import rows as read
+from fate_components.evaluation.binary import Ranking
+from fate_components.evaluation.curves import log_stability
+from fate_components.evaluation.scoring import Figures, Scorer
 from fate_components.evaluation.spec import EvaluationParams
 from fate_federated.errors import DataError
 from fate_federated.task.component import Component, Inputs, Outputs
@@ -20,89 +19,120 @@ from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
-LABEL, RESULT, SCORE, TYPE = "label", "predict_result", "predict_score", "type"
-
 
 class Evaluation(Component[EvaluationParams]):
-    """Score the guest's predictions. Only the guest computes; nothing is sent.
+    """Score predictions. Each party scores what it has by itself; nothing is sent.
 
-    It takes tables with the columns label, predict_score, and perhaps predict_result and type (train, validate ...),
-    and scores each type's rows by themselves: its metrics' namespace is the type, their name that of the component
-    that predicted.
+    It takes tables with the columns label, predict_result, predict_score, predict_detail and type (train, validate,
+    predict ...), as far as the metrics need them, and scores each type's rows by themselves: its metrics' namespace is
+    the type, their name that of the component that predicted. Where the table says how much its rows count, they
+    count so, except in clustering. The guest has to have predictions; other parties score what they have.
     """
 
     Params = EvaluationParams
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        summary: dict[str, dict[str, dict[str, float]]] = {}
-        for source, table in _predictions(ctx, inputs):
-            for kind, rows in _by_type(table):
-                if kind in summary.setdefault(source, {}):
-                    raise DataError(f"{source} is given twice with {kind} rows. Evaluate its outputs apart.")
-                values = self._evaluate(ctx, kind, source, rows)
-                summary[source][kind] = values
-                meta = {"metric_type": "EVALUATION_SUMMARY", "name": source, "values": values}
-                ctx.tracker.log_metric(kind, source, (), meta)
-                figures = ", ".join(f"{name} {value:.6f}" for name, value in values.items())
-                log.info("%s, %s, %d rows: %s", source, kind, len(rows), figures)
+        if not any(inputs.data.values()):
+            raise DataError(f"{ctx.component} has no predictions to evaluate at {ctx.party}.")
+        return self._run(ctx, _by_source(inputs))
+
+    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        return self._run(ctx, _of_predictions(_by_source(inputs)))
+
+    def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        return self._run(ctx, _of_predictions(_by_source(inputs)))
+
+    def _run(self, ctx: TaskContext, found: Mapping[str, Mapping[str, Table]]) -> Outputs:
+        summary = {source: self._evaluate(ctx, source, kinds) for source, kinds in found.items()}
         ctx.tracker.set_summary(summary)
         return Outputs()
 
-    def _evaluate(self, ctx: TaskContext, kind: str, source: str, rows: Table) -> dict[str, float]:
-        label = _numbers(rows, rows.label_column or LABEL)
-        score = _numbers(rows, SCORE)
-        chosen = self.params.chosen
-        if self.params.eval_type == "regression":
-            values = regression_metrics(label, score)
-        else:
-            positive = label == self.params.pos_label
-            self._check_classes(source, kind, label)
-            ranking = rank(positive, score)
-            values = {"auc": ranking.auc, "ks": ranking.ks}
-            if RESULT in rows.data.column_names:
-                values |= decided(positive, _numbers(rows, RESULT) == self.params.pos_label)
-            log_curves(ctx.tracker, kind, source, ranking, chosen)
-        return {name: value for name, value in values.items() if name in chosen}
+    def _evaluate(self, ctx: TaskContext, source: str, kinds: Mapping[str, Table]) -> dict[str, Figures]:
+        if self.params.eval_type != "clustering":
+            _check_labels(source, kinds)
+        if self.params.eval_type == "binary":
+            return self._evaluate_binary(ctx, source, kinds)
+        figures = {}
+        for kind, rows in kinds.items():
+            if self.params.eval_type == "clustering" and not (
+                read.SPREAD in rows.data.column_names or read.has_labels(rows)
+            ):
+                log.info("%s, %s: the rows have no label to compare the clusters with", source, kind)
+                continue
+            figures[kind] = Scorer(self.params, ctx.tracker, kind, source).score(rows)
+        return figures
 
-    def _check_classes(self, source: str, kind: str, label: Floats) -> None:
-        classes = np.unique(label)
-        if classes.size == 1:
-            raise DataError(f"All {label.size} {kind} rows of {source} have the same label: there is nothing to rank.")
-        if classes.size > 2:
-            raise DataError(f"The {kind} rows of {source} have {classes.size} labels: they are not of two classes.")
-        if self.params.pos_label not in classes:
-            raise DataError(f"No {kind} row of {source} has the label pos_label {self.params.pos_label}.")
+    def _evaluate_binary(self, ctx: TaskContext, source: str, kinds: Mapping[str, Table]) -> dict[str, Figures]:
+        self._check_classes(source, kinds)
+        figures: dict[str, Figures] = {}
+        rankings: dict[str, Ranking] = {}
+        for kind, rows in kinds.items():
+            figures[kind], rankings[kind] = Scorer(self.params, ctx.tracker, kind, source).binary(rows)
+        if "psi" in self.params.chosen and {"train", "validate"} <= rankings.keys():
+            psi = log_stability(ctx.tracker, "validate", source, rankings["train"], rankings["validate"])
+            log.info("%s: psi of validate against train %.6f", source, psi)
+            figures["validate"]["psi"] = psi
+        return figures
+
+    def _check_classes(self, source: str, kinds: Mapping[str, Table]) -> None:
+        """All data sets together have two classes, one of them the positive one; a single set may have one."""
+        labels = [read.classes(rows, read.label_name(rows)).unique() for rows in kinds.values()]
+        distinct = pa.chunked_array(labels).unique()
+        if len(distinct) > 2:
+            raise DataError(
+                f"The rows of {source} have {len(distinct)} labels: they are not of two classes. "
+                "Set eval_type to multi, or to regression."
+            )
+        if not read.is_class(distinct, self.params.pos_label).any():
+            given = ", ".join(map(str, distinct.to_pylist()))
+            raise DataError(f"No row of {source} has the label pos_label {self.params.pos_label}; there is {given}.")
+        if len(distinct) == 1:
+            count = sum(map(len, kinds.values()))
+            raise DataError(f"All {count} rows of {source} have the same label: there is nothing to rank.")
 
 
-def _predictions(ctx: TaskContext, inputs: Inputs) -> Iterator[tuple[str, Table]]:
-    """Every table with the name of the component that made it."""
-    if not any(inputs.data.values()):
-        raise DataError(f"{ctx.component} has no predictions to evaluate at {ctx.party}.")
+def _by_source(inputs: Inputs) -> dict[str, dict[str, Table]]:
+    """Rows by the name of the component that made them, and then by type.
+
+    Raises:
+        DataError: the same is given twice, or there are no rows at all.
+    """
+    found: dict[str, dict[str, Table]] = {}
+    empty = []
     for port, tables in inputs.data.items():
+        sources = inputs.sources.get(port, ())
         for index, table in enumerate(tables):
-            sources = inputs.sources.get(port, ())
-            yield (sources[index] if index < len(sources) else port), table
+            source = sources[index] if index < len(sources) else port
+            if not len(table):
+                empty.append(source)
+                continue
+            for kind, rows in read.by_type(table):
+                if kind in found.setdefault(source, {}):
+                    raise DataError(f"{source} is given twice with {kind} rows. Evaluate its outputs apart.")
+                found[source][kind] = rows
+    if empty and not found:
+        raise DataError(f"There are no rows to evaluate: the tables of {', '.join(empty)} are empty.")
+    for source in empty:
+        log.warning("%s: a table without rows is left out", source)
+    return found
 
 
-def _by_type(table: Table) -> Iterator[tuple[str, Table]]:
-    if TYPE not in table.data.column_names:
-        yield "train", table
-        return
-    types = table.data.column(TYPE)
-    for kind in pc.unique(types).to_pylist():
-        rows = np.flatnonzero(pc.equal(types, kind).to_numpy())
-        yield str(kind), table if len(rows) == len(table) else table.take(rows)
+def _of_predictions(found: Mapping[str, Mapping[str, Table]]) -> dict[str, dict[str, Table]]:
+    """Those tables that are predictions, with the labels to compare them with."""
+    kept: dict[str, dict[str, Table]] = {}
+    for source, kinds in found.items():
+        for kind, rows in kinds.items():
+            names = rows.data.column_names
+            predicted = any(name in names for name in (read.SCORE, *read.CLUSTER)) and read.has_labels(rows)
+            if predicted or read.SPREAD in names:
+                kept.setdefault(source, {})[kind] = rows
+            else:
+                log.info("%s, %s: no predictions with labels here", source, kind)
+    return kept
 
 
-def _numbers(table: Table, name: str) -> Floats:
-    """A column of finite numbers."""
-    if name not in table.data.column_names:
-        raise DataError(f"Evaluation needs the column {name!r}; there are {', '.join(table.data.column_names)}.")
-    try:
-        numbers: Floats = pc.fill_null(table.data.column(name).cast(pa.float64()), float("nan")).to_numpy()
-    except pa.ArrowException as error:
-        raise DataError(f"Column {name!r} holds something other than numbers.") from error
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if bad.size:
-        raise DataError(f"Column {name!r} has {bad.size} missing or infinite values, the first in row {bad[0] + 1}.")
-    return numbers
+def _check_labels(source: str, kinds: Mapping[str, Table]) -> None:
+    for kind, rows in kinds.items():
+        read.column(rows, read.label_name(rows))
+        if not read.has_labels(rows):
+            raise DataError(f"The {kind} rows of {source} have no label to compare their predictions with.")
