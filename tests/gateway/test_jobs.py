@@ -201,6 +201,17 @@ def test_a_table_that_only_the_run_names_is_checked_as_well(new_federation: Fede
         start(federation, JobFiles("demo", DSL, conf((GUEST, HOST)), json.dumps(other)))
 
 
+def test_a_table_that_a_field_of_the_trigger_form_names_is_checked_as_well(new_federation: Federation) -> None:
+    federation = new_federation.add_sites((GUEST,), (HOST,), policy={"tables": ["experiment.*"]})
+    federation[GUEST].client().put_table(TableRecord("payroll", "breast", "file:///all", 1, "id", (), 1))
+    written = json.loads(conf((GUEST, HOST)))
+    field = {"sets": "/component_parameters/common/reader_0/table/namespace", "default": "experiment"}
+    written["airflow"] = {"params": {"where": field}}
+    files = JobFiles("demo", DSL, json.dumps(written), json.dumps({"where": "payroll"}))
+    with pytest.raises(JobError, match=r"may not read the table payroll.breast at host-10000"):
+        start(federation, files)
+
+
 @pytest.mark.parametrize("at", [GUEST, HOST], ids=str)
 def test_a_table_that_is_not_there_is_named_before_anything_runs(federation: Federation, at: Party) -> None:
     by_role = {party.role: {"0": {"reader_0": {"table": {"namespace": "experiment", "name": "breast"}}}}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fate_federated.dsl.job_files import JOB_NAME
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node, Pipeline
-from fate_federated.dsl.run_conf import run_parameters
+from fate_federated.dsl.run_conf import resolve_run_conf, run_parameters
 from fate_federated.errors import AccessDenied, DslError, JobError
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
@@ -76,7 +76,9 @@ def _read_at(
             if node.module != READER or party not in node.participants:
                 continue
             try:
-                table = run_parameters(node, party, overrides).get("table")
+                # An initiator resolves the params of its form before it asks; this site's tasks do so in any case.
+                run_conf = resolve_run_conf(pipeline.airflow.params, overrides)
+                table = run_parameters(node, party, run_conf).get("table")
             except DslError as error:
                 raise JobError(str(error)) from error
             yield node, party, table if isinstance(table, dict) else {}

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fate_federated.dsl.pipeline import Node, Pipeline
+from fate_federated.dsl.run_conf import override_pointer
 from fate_federated.errors import DslError, DslProblem, JobError, TableNotFound
 from fate_federated.gateway.policy import named_tables, read_overrides
 from fate_federated.gateway.tables import Tables
 from fate_federated.party import Party
-from fate_federated.dsl.run_conf import override_pointer
 from fate_federated.wire.records import JobFiles
 
 
