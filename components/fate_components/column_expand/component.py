@@ -6,18 +6,19 @@ import logging
 
 import pyarrow as pa
 
+from fate_components.alone import AloneComponent
 from fate_components.column_expand.spec import ColumnExpandParams
 from fate_components.tables import input_table
 from fate_federated.errors import DataError, ModelError
 from fate_federated.pb.model import column_expand_pb2 as pb
-from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.component import Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 
 log = logging.getLogger(__name__)
 
 
-class ColumnExpand(Component[ColumnExpandParams]):
+class ColumnExpand(AloneComponent[ColumnExpandParams]):
     """Append columns that hold one value each. Each party by itself; nothing is sent.
 
     With a model it appends the columns of the training.
@@ -25,13 +26,7 @@ class ColumnExpand(Component[ColumnExpandParams]):
 
     Params = ColumnExpandParams
 
-    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+    def run_alone(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table = input_table(ctx, inputs)
         if inputs.model is None:
             names, fills = self.params.names, tuple(map(str, self.params.fills))

@@ -6,20 +6,21 @@ import logging
 
 import numpy as np
 
+from fate_components.alone import AloneComponent
 from fate_components.columns import chosen_columns
 from fate_components.data_statistics.model import Floats, measure
 from fate_components.data_statistics.spec import DataStatisticsParams
 from fate_components.tables import input_table
 from fate_federated.errors import DataError
 from fate_federated.pb.model import statistics_pb2 as pb
-from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.component import Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 
 log = logging.getLogger(__name__)
 
 
-class DataStatistics(Component[DataStatisticsParams]):
+class DataStatistics(AloneComponent[DataStatisticsParams]):
     """Measure columns: a model without a table. Each party by itself; nothing is sent.
 
     With a model it hands that on.
@@ -27,13 +28,7 @@ class DataStatistics(Component[DataStatisticsParams]):
 
     Params = DataStatisticsParams
 
-    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+    def run_alone(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         if inputs.model is not None:
             return Outputs(model=inputs.model)
         table = input_table(ctx, inputs)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 
+from fate_components.alone import AloneComponent
 from fate_components.columns import chosen_columns
 from fate_components.one_hot_encoder.fit import checked_encoding, learn_categories
 from fate_components.one_hot_encoder.model import Encoding, encode, encoding_of
 from fate_components.one_hot_encoder.spec import OneHotEncoderParams
 from fate_components.tables import input_table
 from fate_federated.pb.model import one_hot_pb2 as pb
-from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.component import Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 PARAMETERS = ("transform_col_indexes", "transform_col_names")
 
 
-class OneHotEncoder(Component[OneHotEncoderParams]):
+class OneHotEncoder(AloneComponent[OneHotEncoderParams]):
     """Replace columns of texts or whole numbers by a column of 0 and 1 for each of their values. Each party by itself;
     nothing is sent.
 
@@ -29,13 +30,7 @@ class OneHotEncoder(Component[OneHotEncoderParams]):
 
     Params = OneHotEncoderParams
 
-    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+    def run_alone(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table = input_table(ctx, inputs)
         if inputs.model is not None:
             return Outputs((encoded_table(ctx, table, encoding_of(inputs.model)),), inputs.model)

@@ -6,12 +6,13 @@ import logging
 
 import numpy as np
 
+from fate_components.alone import AloneComponent
 from fate_components.psi.model import Floats, Stability, stability
 from fate_components.psi.spec import PsiParams
 from fate_components.tables import input_table
 from fate_federated.errors import DataError
 from fate_federated.pb.model import psi_pb2 as pb
-from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.component import Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -19,7 +20,7 @@ from fate_federated.task.table import Table
 log = logging.getLogger(__name__)
 
 
-class PSI(Component[PsiParams]):
+class PSI(AloneComponent[PsiParams]):
     """Population stability index of each feature, from train_data to validate_data: a model without a table. Each party
     by itself; nothing is sent.
 
@@ -28,13 +29,7 @@ class PSI(Component[PsiParams]):
 
     Params = PsiParams
 
-    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+    def run_alone(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         if inputs.model is not None:
             return Outputs(model=inputs.model)
         expected, actual = (input_table(ctx, inputs, port) for port in ("train_data", "validate_data"))

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fate_components.alone import AloneComponent
 from fate_components.sample_weight.spec import SampleWeightParams
 from fate_components.tables import input_table, label_text
 from fate_federated.errors import DataError, ModelError
 from fate_federated.party import Role
 from fate_federated.pb.model import sample_weight_pb2 as pb
-from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.component import Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import WEIGHT, Table
@@ -42,7 +43,7 @@ class Weighting:
     labels: Mapping[float, float] | None = None
 
 
-class SampleWeight(Component[SampleWeightParams]):
+class SampleWeight(AloneComponent[SampleWeightParams]):
     """Give rows weights, by their label or from a feature, which is no feature any more. Each party by itself; nothing
     is sent.
 
@@ -52,13 +53,7 @@ class SampleWeight(Component[SampleWeightParams]):
 
     Params = SampleWeightParams
 
-    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+    def run_alone(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table = input_table(ctx, inputs)
         if inputs.model is not None:
             weighting = _weighting_of(inputs.model)

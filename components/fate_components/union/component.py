@@ -11,16 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fate_components.alone import AloneComponent
 from fate_components.union.spec import UnionParams
 from fate_federated.errors import DataError
-from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.component import Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
 
-class Union(Component[UnionParams]):
+class Union(AloneComponent[UnionParams]):
     """Put tables with the same columns one below the other. Each party by itself; nothing is sent.
 
     Columns are matched by name, in the first table's order. Of several rows with one id the first stays, unless
@@ -29,13 +30,7 @@ class Union(Component[UnionParams]):
 
     Params = UnionParams
 
-    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        return self._run(ctx, inputs)
-
-    def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+    def run_alone(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         tables = _named(inputs)
         if len(tables) < 2:
             raise DataError(f"{ctx.component} has {len(tables)} input tables at {ctx.party}; it puts several together.")
