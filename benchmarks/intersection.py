@@ -1,9 +1,10 @@
 """Intersection of two parties' ids, half of them common: time and peak memory, by rows and by method.
 
-    python benchmarks/intersection.py [--rows 100000] [--method ecdh] [--scale] [--json]
+    python benchmarks/intersection.py [--rows 100000] [--method ecdh] [--gateways] [--scale] [--json]
 
-Both parties are threads of this process, over the in-process transport. The baseline is the bare arithmetic of the same
-protocol, spread evenly over all cores. ``--scale`` runs 10,000 to 1,000,000 rows, each in a process of its own.
+Both parties are threads of this process, over the in-process transport, or with ``--gateways`` over those of two sites.
+The baseline is the bare arithmetic of the same protocol, spread evenly over all cores. ``--scale`` runs 10,000 to
+1,000,000 rows, each in a process of its own. The methods of the library spu are there if it is installed.
 """
 
 from __future__ import annotations
@@ -14,25 +15,37 @@ import resource
 import secrets
 import subprocess
 import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import rbcl
 
+import gateway
 from fate_components.crypto.ristretto import Ristretto255
 from fate_components.crypto.safe_prime import SafePrimeGroup
+from fate_components.intersection.component import Intersection
+from fate_components.intersection.spec import IntersectionParams
 from fate_federated.federation import Federation, make_table
 from fate_federated.party import Party
+from fate_federated.task.component import Inputs
+from fate_federated.task.context import MemoryTracker, TaskContext
+from fate_federated.task.table import Table
 from report import Report, arguments, seconds
 
 GUEST, HOST = Party.parse("guest-9999"), Party.parse("host-10000")
+METHODS = ("ecdh", "dh", "rsa", "raw", "spu_rr22", "spu_kkrt", "spu_ecdh")
 SCALE = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="of each party")
-    parser.add_argument("--method", choices=("ecdh", "dh", "rsa", "raw"), default="ecdh")
+    parser.add_argument("--method", choices=METHODS, default="ecdh")
+    parser.add_argument("--gateways", action="store_true", help="over two sites' gateways")
     parser.add_argument("--scale", action="store_true", help="also with 10,000 to 1,000,000 rows")
     options = parser.parse_args()
     report = Report(f"Intersection, {os.cpu_count()} cores", options.json)
@@ -42,7 +55,7 @@ def main() -> None:
             report.add(f"{options.method}, {rows:,} x {rows:,}", took, "s")
             report.add(f"{options.method}, {rows:,} x {rows:,}, peak memory of both parties", peak, "MB")
     else:
-        took, peak = run(options.rows, options.method)
+        took, peak = (run_over_gateways if options.gateways else run)(options.rows, options.method)
         bare = {"ecdh": bare_ristretto, "dh": bare_safe_prime}.get(options.method)
         name = f"{options.method}, {options.rows:,} x {options.rows:,}, half common"
         report.add(name, took, "s", bare(options.rows) if bare else None)
@@ -58,19 +71,59 @@ def _alone(rows: int, method: str) -> list[str]:
     ).stdout.split()
 
 
+def tables_of(rows: int) -> dict[Party, Table]:
+    """Half of the ids are common."""
+    return {
+        party: make_table([f"id-{number:012d}" for number in range(first, first + rows)], {"x": np.zeros(rows)})
+        for party, first in ((GUEST, 0), (HOST, rows // 2))
+    }
+
+
 def run(rows: int, method: str) -> tuple[float, float]:
     """Seconds and peak megabytes, those of the helper processes with them."""
     federation = Federation([GUEST, HOST])
     parameters = {"intersect_method": method}
-    warm = {party: make_table(range(5000 if method == "ecdh" else 1), {}) for party in (GUEST, HOST)}
-    federation.run("Intersection", parameters, warm)
-    tables = {
-        party: make_table([f"id-{number:012d}" for number in range(first, first + rows)], {"x": np.zeros(rows)})
-        for party, first in ((GUEST, 0), (HOST, rows // 2))
-    }
+    federation.run("Intersection", parameters, tables_of(5000 if method == "ecdh" else 2))
+    tables = tables_of(rows)
     took = seconds(lambda: federation.run("Intersection", parameters, tables), repeats=1)
-    peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1000
-    return took, peak
+    return took, _peak()
+
+
+def run_over_gateways(rows: int, method: str) -> tuple[float, float]:
+    """The same between two sites with a gateway each: mTLS, SQLite, every message spooled and in the ledger."""
+    tables, warm = tables_of(rows), tables_of(5000 if method == "ecdh" else 2)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        sites = gateway.make_sites(Path(name))
+        for site in sites.values():
+            running.enter_context(
+                gateway.process("-m", "fate_federated.gateway", "--site", str(site.home / "site.yaml"))
+            )
+        clients = {party: running.enter_context(gateway.client(sites[party])) for party in sites}
+        gateway.wait_for_gateways(clients)
+        threads = running.enter_context(ThreadPoolExecutor(2))
+
+        def intersect(of: dict[Party, Table], component: str) -> None:
+            def part(party: Party) -> None:
+                ctx = TaskContext(
+                    party=party, participants=(GUEST, HOST), job_id=task.job_id, component=component, attempt=1,
+                    transport=clients[party].transport(task, 1, party), tracker=MemoryTracker(),
+                )  # fmt: skip
+                params = IntersectionParams.model_validate({"intersect_method": method})
+                Intersection(params).run(ctx, Inputs(data={"data": [of[party]]}))
+
+            with gateway.running_attempt(clients, component) as task:
+                began = time.perf_counter()
+                list(threads.map(part, (GUEST, HOST)))
+                took.append(time.perf_counter() - began)
+
+        took: list[float] = []
+        intersect(warm, "warm")
+        intersect(tables, "intersection_0")
+        return took[-1], _peak()
+
+
+def _peak() -> float:
+    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1000
 
 
 def bare_ristretto(rows: int, sample: int = 2000) -> float:

@@ -9,7 +9,8 @@ All against parties that follow the protocol. What is learnt: the guest, which o
 it has; the host, how many the guest has and, with ``sync_intersect_ids``, which of its ids are common. That is by the
 library's word: what crosses is its own, in a tunnel of the exchange.
 
-The library runs in a process of its own, on hashes of the ids, and speaks with sockets of this machine alone. While it
+The library runs in a process of its own, on hashes of the ids, in a folder that is removed, and speaks with sockets of
+this machine alone. While it
 runs, other users of the machine could connect to those. It is installed beside this project with ``pip install
 --no-deps spu==0.9.5`` (Python 3.10 or 3.11 on x86-64): it asks for an older NumPy and for jax, which this part of it
 does not use.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -94,6 +96,7 @@ def _speak(peer: Peer, protocol: str, source: Path, found: Path, broadcast: bool
             worker = subprocess.Popen(  # noqa: S603 - this interpreter, with numbers and paths of our own
                 [sys.executable, "-P", "-m", "fate_components.intersection.spu_worker", json.dumps(order)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=source.parent,
+                env={**os.environ, "TMPDIR": str(source.parent)},
             )  # fmt: skip
         try:
             while True:
