@@ -21,6 +21,8 @@ SPREAD, RADIUS, DISTANCE = "cluster_inner_dist", "cluster_max_radius", "inter_cl
 """Of tables with one row per cluster: mean and largest distance of its rows to its centre, and a list of the distances
 of its centre to those of all clusters, in the order of the rows."""
 
+_SLICE = 2**17
+
 _READ = (LABEL, RESULT, SCORE, DETAIL, TYPE, *CLUSTER, SPREAD, RADIUS, DISTANCE)
 
 
@@ -118,17 +120,24 @@ def class_scores(table: Table) -> dict[str, Floats]:
     Raises:
         DataError: it is something else, or a row lacks a class that others have.
     """
+    details = column(table, DETAIL)
     try:
-        details = pc.fill_null(column(table, DETAIL).cast(pa.large_string()), "{}").combine_chunks()
-        lines = pc.binary_join(
-            pa.ListArray.from_arrays([0, len(details)], details), pa.scalar("\n", pa.large_string())
-        )[0]
-        parsed = pyarrow.json.read_json(pa.BufferReader(lines.as_buffer()))
-        if len(parsed) != len(table):
-            raise DataError(f"Column {DETAIL!r} does not hold one JSON object in each row.")
-        return {name: numbers(Table(parsed, name), name) for name in parsed.column_names}
+        # In slices, so that not all of the text is in memory a second time.
+        slices = [details.slice(start, _SLICE) for start in range(0, len(details), _SLICE)]
+        parsed = pa.concat_tables(map(_parsed, slices), promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"Column {DETAIL!r} holds something other than JSON objects: {error}") from error
+    return {name: numbers(Table(parsed, name), name) for name in parsed.column_names}
+
+
+def _parsed(details: pa.ChunkedArray) -> pa.Table:
+    """JSON objects as a table with a column for each name in them."""
+    texts = pc.fill_null(details.cast(pa.large_string()), "{}").combine_chunks()
+    lines = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), pa.scalar("\n", pa.large_string()))[0]
+    parsed = pyarrow.json.read_json(pa.BufferReader(lines.as_buffer()))
+    if len(parsed) != len(texts):
+        raise DataError(f"Column {DETAIL!r} does not hold one JSON object in each row.")
+    return parsed
 
 
 def column(table: Table, name: str) -> pa.ChunkedArray:
