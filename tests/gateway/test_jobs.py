@@ -25,6 +25,7 @@ from tests.gateway.conftest import (
 )
 
 from fate_federated.errors import AccessDenied, GatewayUnavailable, JobError, JobNotFound
+from fate_federated.gateway import runs
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
 from fate_federated.wire.records import Job, JobFiles, TableRecord
@@ -336,11 +337,28 @@ def test_a_job_is_stopped_at_all_parties_from_any(federation: Federation, at: Pa
         eventually(lambda c=client: c.get_job(job.job_id).status is JobStatus.CANCELED)
         assert client.get_job(job.job_id).detail == "stopped by Ada"
     for party in (HOST, ARBITER):
-        runs = federation[party].airflow.runs
-        eventually(lambda r=runs, p=party: r[f"demo.{p}", RUN_ID] == "failed")
+        there = federation[party].airflow.runs
+        eventually(lambda r=there, p=party: r[f"demo.{p}", RUN_ID] == "failed")
     # Airflow's teardown still runs at the guest, and does not make a stopped job a failed one.
     federation[GUEST].client().finish_job(job.job_id, GUEST, JobStatus.FAILED)
     assert federation[GUEST].client().get_job(job.job_id).status is JobStatus.CANCELED
+
+
+def test_a_stopped_job_s_runs_end_by_themselves_where_they_can(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "WIND_DOWN_SECONDS", 1.5)
+    job = federation.start_job()
+    at = {party: (f"demo.{party}", RUN_ID) for party in (HOST, ARBITER)}
+    for party, run in at.items():
+        federation[party].airflow.runs[run] = "running"
+    federation.run_attempt(job)
+    federation[GUEST].client().stop_job(job.job_id, "stopped by Ada")
+    # The host's ends as its tasks hear of the stop; a task of the arbiter's hears nothing.
+    federation[HOST].airflow.runs[at[HOST]] = "success"
+    assert federation[ARBITER].airflow.runs[at[ARBITER]] == "running"
+    eventually(lambda: federation[ARBITER].airflow.runs[at[ARBITER]] == "failed")
+    assert federation[HOST].airflow.runs[at[HOST]] == "success"
 
 
 def test_what_is_not_there_is_said_so(loopback: Federation) -> None:

@@ -28,6 +28,7 @@ RESERVED_PREFIXES = (
     "asset_triggered__",
     "asset_materialization__",
 )
+UNENDED_RUN_STATES = frozenset({"queued", "running"})
 ENDED_TASK_STATES = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 
 
@@ -109,12 +110,15 @@ class Airflow:
         if there is not None and there["state"] == "failed":
             await self._call("POST", f"{path}/clear", {"dry_run": False})
 
+    async def run_state(self, dag_id: str, run_id: str) -> str | None:
+        """State of a run: queued, running, success or failed; None where there is none."""
+        run = await self._get(f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}")
+        return None if run is None else run["state"]
+
     async def fail_run(self, dag_id: str, run_id: str) -> None:
         """Mark a run failed if it has not ended, so that Airflow stops what still runs of it."""
-        path = f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}"
-        run = await self._get(path)
-        if run is not None and run["state"] not in ("success", "failed"):
-            await self._call("PATCH", path, {"state": "failed"})
+        if await self.run_state(dag_id, run_id) in UNENDED_RUN_STATES:
+            await self._call("PATCH", f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}", {"state": "failed"})
 
     async def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         """State of a task instance; None before it has one."""

@@ -102,7 +102,7 @@ class Jobs:
         self._board.forget(end.job_id)
         self._roster.forget(end.job_id)
         if end.stop:
-            await self._runs.stop(runs)
+            self._background.spawn(self._runs.wind_down(runs))
 
     async def get(self, job_id: str) -> Job:
         """A job without tasks and files."""

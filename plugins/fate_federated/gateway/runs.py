@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from pathlib import Path
 
 from fate_federated.dsl.job_files import CONF_SUFFIX, DSL_SUFFIX, job_digest
@@ -15,6 +16,11 @@ from fate_federated.settings import SiteSettings
 from fate_federated.wire.records import JobFiles
 
 log = logging.getLogger(__name__)
+
+WIND_DOWN_SECONDS = 8.0
+"""How long the run of a stopped job has to end by itself. Less than the coordinator lets a stop settle: a task that
+joined after that would begin the job anew."""
+POLL_SECONDS = 0.5
 
 
 class Runs:
@@ -64,6 +70,27 @@ class Runs:
                 await self._airflow.fail_run(dag_id, run_id)
             except FateFederatedError as error:
                 log.warning("run %s of %s could not be stopped: %s", run_id, dag_id, error)
+
+    async def wind_down(self, runs: list[tuple[str, str]]) -> None:
+        """Let the runs of a stopped job end as their tasks hear of it, and mark failed what has not ended then.
+
+        Marked at once, a run's tasks would be skipped where the mark comes first and upstream_failed where the news
+        does: not the same at every party.
+
+        Args:
+            runs: dag_id and run_id of each.
+        """
+        await asyncio.gather(*(self._await_end(*run) for run in runs))
+        await self.stop(runs)
+
+    async def _await_end(self, dag_id: str, run_id: str) -> None:
+        deadline = time.monotonic() + WIND_DOWN_SECONDS
+        try:
+            # Of a run that is queued, or waits for consent, nothing has begun that could hear.
+            while await self._airflow.run_state(dag_id, run_id) == "running" and time.monotonic() < deadline:
+                await asyncio.sleep(POLL_SECONDS)
+        except FateFederatedError as error:
+            log.warning("how run %s of %s stands is not known: %s", run_id, dag_id, error)
 
     def _write(self, initiator: Party, files: JobFiles) -> bool:
         folder = self._site.received_jobs / str(initiator)
