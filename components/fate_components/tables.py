@@ -27,6 +27,19 @@ def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data") -> Table:
     return table
 
 
+def row_rng(ctx: TaskContext, random_state: int | None, table: Table) -> np.random.Generator:
+    """Randomness to draw rows of a table with: the task's own, or with a random_state the same for the same labels.
+
+    All parties read random_state in the conf. Labels in the seed keep a host, which sees the outcome, from repeating
+    the draw: with strata, which rows were passed over would tell their labels.
+    """
+    if random_state is None:
+        return ctx.rng
+    secret = b"" if table.label is None else table.label.tobytes()
+    words = np.frombuffer(hashlib.sha256(secret).digest(), np.uint32)
+    return np.random.default_rng([random_state % 2**64, *words.tolist()])
+
+
 def row_digest(table: Table) -> bytes:
     """SHA-256 of what the rows are matched by, in their order.
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,3 +214,11 @@ def test_counts_must_be_those_of_the_table_and_labels_there(tables: dict[Party, 
     guest = Party.parse("guest-9999")
     with pytest.raises(DataError, match="stratified needs labels, and the table of guest-9999 has none"):
         run({guest: tables[host], host: tables[host]}, stratified=True)
+
+
+def test_a_host_cannot_repeat_a_split_by_labels_from_the_conf(tables: dict[Party, Table], guest: Party) -> None:
+    params = {"stratified": True, "random_state": 7}
+    first, again = (run(tables, seed=seed, **params)[guest].data.ids for seed in (1, 2))
+    flipped = tables[guest].data.set_column(1, "y", pa.array(1 - np.asarray(tables[guest].data["y"])))
+    other = run(tables | {guest: Table(flipped, "id", "y")}, seed=1, **params)[guest].data.ids
+    assert first == again != other

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from fate_components.data_split.spec import DataSplitParams
 from fate_components.data_split.splitting import TEST, TRAIN, VALIDATE, Rows, Sets, count_rows, split_rows
-from fate_components.tables import input_table, label_text, receive_of_common_rows, send_of_common_rows
+from fate_components.tables import input_table, label_text, receive_of_common_rows, row_rng, send_of_common_rows
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -46,7 +46,7 @@ class HomoDataSplit(Component[DataSplitParams]):
         """The set of each row, shape (rows,), and where the rows of each label are, for the metrics."""
         if not len(table):
             raise DataError(f"The table of {ctx.party} has no rows to split.")
-        rng = ctx.rng if self.params.random_state is None else np.random.default_rng(self.params.random_state)
+        rng = row_rng(ctx, self.params.random_state, table)
         counts = count_rows(len(table), self.params.sizes)
         if self.params.shuffle:
             order = rng.permutation(len(table))
@@ -96,9 +96,9 @@ class HeteroDataSplit(HomoDataSplit):
 
     The guest decides. All parties hold the same rows in the same order, as Intersection leaves them; the guest sends
     every host one small number per row, the set that it goes to, and a digest by which a host with other rows says
-    so. No id is sent. A host learns the sets and nothing of the guest's data; with ``stratified``, whose label is to
-    be found in every set in the same share, it learns nothing that follows labels but what these shares, rounded to
-    whole rows, leave.
+    so. No id is sent. A host learns the sets. They say nothing of the guest's data; with ``stratified`` they say that
+    every label has the same shares of the sets. That much is left of the labels, and more only without a shuffle: in
+    the order of the ids, a row that a set passed over has another label than the next one that it took.
     """
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from fate_components.federated_sample.sampling import Rows, copy_numbers, draw, draw_by_label, repeat_by_weight
 from fate_components.federated_sample.spec import FederatedSampleParams
-from fate_components.tables import input_table, label_text, receive_of_common_rows, send_of_common_rows
+from fate_components.tables import input_table, label_text, receive_of_common_rows, row_rng, send_of_common_rows
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -55,7 +55,7 @@ class FederatedSample(Component[FederatedSampleParams]):
         return self._output(ctx, table, self._checked(receive_of_common_rows(ctx, table, TAG), len(table)))
 
     def _draw(self, ctx: TaskContext, table: Table) -> Rows:
-        rng = ctx.rng if self.params.random_state is None else np.random.default_rng(self.params.random_state)
+        rng = row_rng(ctx, self.params.random_state, table)
         replacement = self.params.method == "upsample"
         match self.params.mode, self.params.fractions:
             case "exact_by_weight", _:
