@@ -56,13 +56,6 @@ def test_the_names_of_version_1_0_win_over_defaults() -> None:
 @pytest.mark.parametrize(
     ("given", "pointer", "message"),
     [
-        ({"cv_param": {"need_cv": True}}, "/p/cv_param/need_cv", "cross validation is not available"),
-        ({"stepwise_param": {"need_stepwise": True}}, "/p/stepwise_param/need_stepwise", "stepwise selection is not"),
-        ({"callback_param": {"callbacks": ["EarlyStopping"]}}, "/p/callback_param/callbacks", "EarlyStopping is not"),
-        ({"validation_freqs": 3}, "/p/validation_freqs", "validation_freqs"),
-        ({"early_stopping_rounds": 3}, "/p/early_stopping_rounds", "early_stopping_rounds"),
-        ({"optimizer": "sqn"}, "/p/optimizer", "sqn is not available"),
-        ({"batch_strategy": "random"}, "/p/batch_strategy", "random is not available"),
         ({"batch_size": 9}, "/p/batch_size", "at least 10"),
         ({"encrypt_param": {"method": None}}, "/p/encrypt_param/method", "use Paillier"),
         ({"encrypt_param": {"key_length": 512}}, "/p/encrypt_param/key_length", "1024"),

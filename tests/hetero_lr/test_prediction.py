@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from split_data import ARBITER, FAST, GUEST, HOSTS, Floats, Split
 
-from fate_components.hetero_lr.model import linear_part, probability
-from fate_components.hetero_lr.prediction import prediction_table
+from fate_components.hetero_lr.model import probability
+from fate_components.linear.model import linear_part
+from fate_components.linear.prediction import classified
 from fate_federated.errors import DataError, ModelError
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
@@ -107,7 +108,8 @@ def test_the_field_numbers_are_those_that_fate_serving_reads() -> None:
     numbers = {field.name: field.number for field in pb.LRModelParam.DESCRIPTOR.fields}
     assert numbers == {
         "iters": 1, "loss_history": 2, "is_converged": 3, "weight": 4, "intercept": 5, "header": 6,
-        "need_one_vs_rest": 8, "best_iteration": 9, "classes": 15,
+        "one_vs_rest_result": 7, "need_one_vs_rest": 8, "best_iteration": 9, "classes": 15, "checkpoints": 16,
+        "stepwise": 17,
     }  # fmt: skip
 
 
@@ -151,7 +153,7 @@ def test_without_model_and_training_data_there_is_nothing_to_do(data: Split) -> 
 
 def test_a_model_of_something_else_is_refused(data: Split, trained: Trained) -> None:
     with pytest.raises(ModelError, match="a model of FeatureScale"):
-        linear_part(Model("FeatureScale", pb.LRModelMeta(), pb.LRModelMeta()))
+        linear_part(Model("FeatureScale", pb.LRModelMeta(), pb.LRModelMeta()), "HeteroLR")
 
 
 @given(st.floats(allow_nan=False))
@@ -163,14 +165,16 @@ def test_a_probability_never_overflows(score: float) -> None:
 
 def test_labels_other_than_0_and_1_keep_their_names() -> None:
     table = make_table(["a", "b"], {"x": [1.0, 2.0]}, np.array([-1, 1]))
-    result = prediction_table(table, np.array([-3.0, 0.25]), np.array([-1.0, 1.0]), 0.5, "train").data.to_pydict()
+    result = classified(
+        table, probability(np.array([[-3.0], [0.25]])), np.array([-1.0, 1.0]), 0.5, "train"
+    ).data.to_pydict()
     assert result["label"] == result["predict_result"] == [-1, 1]
     assert json.loads(result["predict_detail"][0]).keys() == {"-1", "1"}
 
 
 def test_rows_without_a_label_get_none() -> None:
     table = make_table(["a"], {"x": [1.0]})
-    result = prediction_table(table, np.array([0.0]), np.array([0.0, 1.0]), 0.4, "predict")
+    result = classified(table, np.array([[0.5]]), np.array([0.0, 1.0]), 0.4, "predict")
     assert result.label_column is None
     assert result.data.column("label").type == pa.int64()
     assert result.data.to_pydict()["label"] == [None]

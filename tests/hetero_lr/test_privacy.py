@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from split_data import ARBITER, GUEST, HOSTS, Floats, Split, split
 
-from fate_components.hetero_lr.messages import Plan
+from fate_components.crypto.integers import Residues
+from fate_components.linear.family import Quadratic
+from fate_components.linear.layout import Layout
+from fate_components.linear.messages import Plan
 from fate_federated.errors import DataError
 from fate_federated.transport.memory import Message
 from fate_federated.wire.payload import Ciphertexts, Kind, decode
@@ -84,20 +88,25 @@ def test_no_ciphertext_is_sent_twice(messages: list[Message]) -> None:
     assert len(everything) == len(set(everything))
 
 
-def test_what_the_arbiter_decrypts_is_masked(messages: list[Message]) -> None:
-    masked = [
-        int.from_bytes(decode(message.structure, message.body).tobytes(), "little")
-        for message in messages
-        if message.sender == ARBITER and message.tag.startswith("gradient")
-    ]
-    assert len(masked) == 18
-    # Uniform below n: a number that began with 64 zero bits would be a plain gradient, or a very rare one.
-    assert all(min(number, 2**1024 - number).bit_length() > 1024 - 64 for number in masked)
-    assert len(set(masked)) == len(masked)
+def test_what_the_arbiter_is_asked_to_decrypt_is_hidden(two_hosts: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    decrypted: list[int] = []
+    wanted = Layout.wanted
+
+    def seen(layout: Layout, plaintexts: Residues) -> npt.NDArray[np.uint8]:
+        decrypted.extend(int(value) for value in plaintexts)
+        return wanted(layout, plaintexts)
+
+    monkeypatch.setattr(Layout, "wanted", seen)
+    two_hosts.fit({"max_iter": 3})
+    layout = Quadratic(0.25, 0.5, 0.0).layout(1024, 40, 1, 2, rows_apart=False)
+    assert len(decrypted) == 12  # of three columns at the guest and two at each host, two share a plaintext
+    # The pads are uniform and 64 bits longer than what they hide.
+    assert all(layout.hidden_bits - 48 < number.bit_length() <= layout.hidden_bits for number in decrypted)
+    assert len(set(decrypted)) == len(decrypted)
 
 
 def test_the_rows_of_a_batch_follow_from_the_plan_alone() -> None:
-    plan = Plan.from_wire(Plan(True, 10_000, 3000, True, 5).to_wire())
+    plan = Plan.from_wire(Plan(True, 10_000, 3000, True, 5, 1, False, 0).to_wire())
     for iteration in range(3):
         batches = list(plan.rows_of(iteration))
         assert [len(batch) for batch in batches] == [3000, 3000, 3000, 1000]

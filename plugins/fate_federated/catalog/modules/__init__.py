@@ -26,8 +26,6 @@ _FAMILIES = {
     },
     "linear": {
         "HomoLR": "HOMO_LR",
-        "HeteroLinR": "HETERO_LIN_R",
-        "HeteroPoisson": "HETERO_POISSON",
         "HeteroSSHELR": "HETERO_SSHE_LR",
         "HeteroSSHELinR": "HETERO_SSHE_LIN_R",
         "LocalBaseline": "LOCAL_BASELINE",

@@ -35,21 +35,6 @@ class HomoLRParams(LogisticParams):
         return renamed(LOGISTIC_NAMES_OF_1_0, LEGACY_LOGISTIC)(value)
 
 
-class HeteroLinRParams(LinearModelParams):
-    """Linear regression."""
-
-    optimizer: Annotated[Literal["sgd", "rmsprop", "adam", "adagrad", "sqn"], AnyCase()] = "sgd"
-    max_iter: PositiveInt = 20
-
-
-class HeteroPoissonParams(LinearModelParams):
-    """Poisson regression."""
-
-    optimizer: Annotated[Literal["sgd", "rmsprop", "adam", "adagrad"], AnyCase()] = "rmsprop"
-    max_iter: PositiveInt = 20
-    exposure_colname: str | None = None
-
-
 RevealStrategy = Annotated[Literal["respectively", "encrypted_reveal_in_host"], AnyCase()]
 
 
@@ -112,30 +97,6 @@ HOMO_LR = ModuleSpec(
     params=HomoLRParams,
     model_outputs=1,
     legacy_defaults=LEGACY_LOGISTIC,
-)
-HETERO_LIN_R = ModuleSpec(
-    module="HeteroLinR",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_HOST_ARBITER,
-    params=HeteroLinRParams,
-    model_outputs=1,
-    legacy_defaults={
-        "tol": 1e-5,
-        "max_iter": 100,
-        "alpha": 0.01,
-        "early_stop": "weight_diff",
-        "decay": 10,
-        "decay_sqrt": False,
-        "init_param": {"init_method": "zeros"},
-    },
-)
-HETERO_POISSON = ModuleSpec(
-    module="HeteroPoisson",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_HOST_ARBITER,
-    params=HeteroPoissonParams,
-    model_outputs=1,
-    legacy_defaults=LEGACY_LOGISTIC | {"max_iter": 100},
 )
 HETERO_SSHE_LR = ModuleSpec(
     module="HeteroSSHELR", roles=GUEST_HOST, needs=GUEST_HOST, params=HeteroSSHELRParams, model_outputs=1

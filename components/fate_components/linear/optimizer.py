@@ -1,4 +1,7 @@
-"""How a gradient moves weights. All of it is element by element, so that each party may do its own part."""
+"""How a gradient moves weights, element by element, so that each party may do its own part.
+
+The one optimizer that needs more is in :mod:`.quasi_newton`.
+"""
 
 from __future__ import annotations
 
@@ -98,17 +101,20 @@ OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
 
 @dataclass(slots=True)
 class Descent:
-    """Weights on their way down.
+    """Weights of models that are trained side by side, on their way down.
 
     Attributes:
-        weights: this party's; the intercept, where there is one, last. Shape (features + intercept,).
-        penalized: which of them the penalty applies to: 1 or 0 each.
+        weights: this party's; the intercepts, where there are any, last. Shape (features + intercept, models).
+        free: 1, or 0 where a weight stays 0 because the model does without the feature; the same shape.
+        penalized: which rows the penalty applies to: 1 or 0 each, shape (features + intercept, 1).
         penalty, alpha: alpha/2·|w|² for L2, alpha·|w|₁ for L1.
         rate, decay, decay_sqrt: the rate in iteration t, counted from 0, is rate / √(1 + decay·t) or
             rate / (1 + decay·t).
+        active: the models that still move, shape (models,).
     """
 
     weights: Floats
+    free: Floats
     penalized: Floats
     optimizer: Optimizer
     penalty: Literal["L1", "L2"] | None
@@ -117,9 +123,14 @@ class Descent:
     decay: float
     decay_sqrt: bool
     iteration: int = field(default=0, init=False)
+    active: npt.NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weights = self.weights * self.free
+        self.active = np.ones(self.weights.shape[1], dtype=np.bool_)
 
     def step(self, gradient: Floats) -> None:
-        """Follow the gradient of the loss without its penalty, once.
+        """Follow the gradients of the losses without their penalties, once.
 
         L2 adds to the gradient; L1 shrinks the weights after the step (proximal gradient).
         """
@@ -127,14 +138,16 @@ class Descent:
         rate = self.rate / (np.sqrt(slowed) if self.decay_sqrt else slowed)
         if self.penalty == "L2":
             gradient = gradient + self.alpha * self.penalized * self.weights
-        weights = self.weights - self.optimizer.step(gradient, rate)
+        weights = self.weights - self.optimizer.step(gradient * self.free, rate)
         if self.penalty == "L1":
             weights = np.sign(weights) * np.maximum(np.abs(weights) - rate * self.alpha * self.penalized, 0)
-        self.weights = weights
+        self.weights = np.where(self.active, weights, self.weights)
 
-    def penalty_loss(self) -> float:
-        """What the penalty adds to the loss."""
+    def penalty_loss(self) -> Floats:
+        """What the penalty adds to each model's loss, shape (models,)."""
         weights = self.penalized * self.weights
-        if self.penalty == "L2":
-            return float(self.alpha / 2 * weights @ weights)
-        return float(self.alpha * np.abs(weights).sum()) if self.penalty == "L1" else 0.0
+        factor, sizes = {"L2": (self.alpha / 2, weights**2), "L1": (self.alpha, np.abs(weights))}.get(
+            self.penalty or "", (0.0, weights)
+        )
+        loss: Floats = factor * sizes.sum(axis=0)
+        return loss

@@ -1,0 +1,1 @@
+"""Linear regression over vertically split features."""

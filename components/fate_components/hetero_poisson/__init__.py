@@ -1,0 +1,1 @@
+"""Poisson regression over vertically split features."""

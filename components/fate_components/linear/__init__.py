@@ -1,0 +1,40 @@
+"""What HeteroLR, HeteroLinR and HeteroPoisson share: their protocol, and what is done around a training.
+
+The protocol is that of Hardy et al. 2017 (arXiv:1711.10677, section 3), with several hosts, and with gradients that the
+arbiter does not see. In each batch, with u = Σ X_p w_p over the parties p, the residual d of :mod:`.family`, and [.]
+for Paillier ciphertexts under the arbiter's key:
+
+1. each host sends the guest its part of [d], which is a multiple of [X_h w_h]; for a log-linear model hosts hand
+   [e^u] on from one to the next, and the last to the guest;
+2. the guest completes [d] and sends it to the hosts;
+3. each party p computes [X_p^T d] by multi-exponentiation and adds a pad 64 bits longer than it; the arbiter decrypts
+   and returns what was asked for (see :mod:`.layout`). Without its pad that is the party's gradient, and each party
+   makes its own step.
+
+After all batches each party's part of the loss is summed encrypted by the guest. A party knows its part: Σ d·u_p is
+w_p·X_p^T d. The arbiter decrypts the sum and says whether to go on.
+
+Models that are trained on the same rows (a class against the rest, a fold, a choice of features) are trained side by
+side, their numbers in the same ciphertexts.
+
+What each role learns, besides the model that is its own, if all follow the protocol and the arbiter does not collude:
+
+* The **arbiter**: the loss of each iteration and model; how many rows, batches and models there are, and roughly how
+  many features; with early_stop weight_diff the norms of the whole weight vector and of its change; with the optimizer
+  sqn the inner products of the whole gradient and of changes of weights and gradients. No score, gradient, weight or
+  label.
+* The **guest**: the loss of each iteration, its own features' gradients, Σ y·d, with these and a single host that
+  host's Σ d·u_h, and how many features each host has. When rows are predicted, each host's part of their scores, as in
+  FATE; the rows that it was trained on are predicted after the training. A host with a single feature would show it by
+  that, up to a factor, and therefore refuses. **Validation while training** (validation_freqs, EarlyStopping) shows the
+  guest these parts for the training and validation rows each time, and **cross validation** once for each fold: of as
+  many weight vectors as a host has features, the guest could learn the space that the host's columns span.
+* A **host**: which rows form a batch (with batch_strategy random, a larger set of rows that has them in it), the loss
+  of each iteration, its own features' gradients X_h^T d, and which features a stepwise choice kept. Gradients tell
+  something of d, and so of the labels: with as many features as rows in a batch a host could solve for d. The guest
+  warns of such a batch. A HeteroPoisson host has the labels encrypted.
+
+An arbiter that colludes with a party can decrypt whatever that party receives: residuals, and so labels, for a host;
+hosts' scores for the guest. All parties are trusted to follow the protocol. Rows are matched by their order, which is
+that of the Intersection before.
+"""

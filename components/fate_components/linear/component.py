@@ -1,0 +1,467 @@
+"""What the components of the family do around a training: check, announce, train, predict, hand on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from fate_components.crypto.paillier import PublicKey, generate_keypair
+from fate_components.linear.arbiter import train_arbiter
+from fate_components.linear.course import Course, Progress
+from fate_components.linear.family import Family
+from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
+from fate_components.linear.host import train_host
+from fate_components.linear.learner import MOST_PRECISE, Columns, Learner, checked_features, part_of
+from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
+from fate_components.linear.model import Floats, LinearPart, linear_part
+from fate_components.linear.optimizer import OPTIMIZERS, Descent
+from fate_components.linear.outputs import model_of, summary_of
+from fate_components.linear.params import VerticalParams
+from fate_components.linear.prediction import joined
+from fate_components.linear.quasi_newton import QuasiNewton
+from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of
+from fate_federated.catalog.shared_params import InitParams
+from fate_federated.errors import DataError, MessageRejected, ModelError
+from fate_federated.pb.model import linear_model_pb2 as pb
+from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.context import Peer, TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
+
+_SINGLE = (
+    "Its part of the scores, which the guest needs, would show the guest that column up to a factor. "
+    "Give the host two features at least."
+)
+
+V = TypeVar("V", bound=VerticalParams)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the guest's label means to a model.
+
+    Attributes:
+        numbers: y, shape (rows, models) or (rows, 1).
+        models: that are trained: one, or one for each of more than two classes.
+        classes: the labels of a classifier, rising; empty for predicted numbers.
+    """
+
+    numbers: Floats
+    models: int
+    classes: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """One party's table as a model sees it.
+
+    Attributes:
+        features: shape (rows, len(header)).
+        offset: log of the exposure, shape (rows,); zeros without.
+    """
+
+    table: Table
+    header: tuple[str, ...]
+    features: Floats
+    offset: Floats
+
+
+class VerticalLinear(Component[V], Generic[V]):
+    """See the package. Training data and a model: the training goes on from it. Other data and a model: prediction."""
+
+    module: ClassVar[str]
+    family: ClassVar[Family]
+
+    # What differs
+
+    def labels(self, label: Floats) -> Labels:
+        """Check and encode the training labels."""
+        raise NotImplementedError
+
+    def kind(self, classes: Floats) -> Kind:
+        """How predictions are judged."""
+        raise NotImplementedError
+
+    def predicted(self, score: Floats) -> Floats:
+        """Probabilities or numbers from linear scores, shape (rows, models)."""
+        raise NotImplementedError
+
+    def prediction_table(self, table: Table, predicted: Floats, classes: Floats, kind: str) -> Table:
+        """FATE's columns for the rows of a table."""
+        raise NotImplementedError
+
+    def exposure(self, model: Model | None) -> str | None:
+        """Name of a column whose log is added to the guest's scores; None without."""
+        return None
+
+    def misfit(self, loss: float, rows: int) -> float:
+        """Minus twice the log likelihood, up to a constant."""
+        return 2 * rows * loss
+
+    # Roles
+
+    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        train, others = self._modes(ctx, inputs)
+        if train is None:
+            announce(ctx, Plan.to_predict(), None)
+            model = _required(inputs.model)
+            part = linear_part(model, self.module)
+            classes = np.array(_param(model).classes)
+            exposure = self.exposure(model)
+            data = [(kind, self.predict_data(table, part, exposure)) for kind, table in others]
+            return Outputs([self.predictions(ctx, data, part, classes)], model)
+        own = self.train_data(ctx, train, self.exposure(None))
+        if train.label is None:
+            raise DataError(f"{self.module} needs a label at the guest. {ctx.component}'s training data has none.")
+        if not np.isfinite(train.label).all():
+            raise DataError(f"{ctx.component}'s training data has rows without a label.")
+        labels = self.labels(train.label)
+        weight = _checked_weight(train)
+        self.warn_of_weak_keys()
+        if self.params.stepwise_param.need_stepwise:
+            from fate_components.linear.stepwise import choose_as_guest
+
+            return choose_as_guest(self, ctx, own, labels, weight)
+        if self.params.cv_param.need_cv:
+            from fate_components.linear.cross_validation import validate_as_guest
+
+            return validate_as_guest(self, ctx, own, labels, weight)
+        validate = [(kind, self.data_like(table, own, self.exposure(None))) for kind, table in others]
+        plan = self.plan(ctx, len(train), labels.models, weight, len(validate[0][1].table) if validate else 0)
+        announce(ctx, plan, None)
+        course = self.course(ctx, plan)
+        warn_of_small_batches(ctx, plan.batch_size)
+        intercept = self.params.init_param.fit_intercept
+        learner = self.learner(
+            ctx, course, own, self._start(inputs, own, labels.models, intercept), intercept, labels.numbers
+        )
+        scored = [("train", own), *validate]
+        metrics = chosen_metrics(self.kind(labels.classes), self.params.scored_by)
+        watch = Validation(ctx.tracker, ctx.component, metrics, self.params.patience, self.params.first_metric_only)
+
+        def validated(iteration: int, weights: Floats) -> Standing:
+            part = part_of(own.header, weights, intercept=intercept)
+            count = sum(len(data.table) for _, data in scored)
+            score = _pulled_scores(ctx, "validation_score", course.step(iteration), (count, labels.models))
+            scores: dict[str, Scores] = {}
+            for kind, data in scored:
+                predicted = self.predicted(part.score(data.features) + data.offset[:, None] + score[: len(data.table)])
+                score = score[len(data.table) :]
+                if data.table.label is not None:
+                    scores[kind] = self.scores(data.table, predicted, labels.classes)
+            return watch.note(iteration, scores)
+
+        answers = Answers(labels.numbers, weight, own.offset)
+        progress = train_guest(ctx, course, learner, answers, validated, lambda *said: log_losses(ctx, *said))
+        part = part_of(own.header, progress.weights, intercept=intercept)
+        names = [f"{label:g}" for label in labels.classes]
+        model = model_of(
+            self.module, self.params, part, progress, intercept=intercept, losses=True, classes=labels.classes.tolist(),
+            names=names, exposure=self.exposure(None) or "",
+        )  # fmt: skip
+        ctx.tracker.set_summary(self.guest_summary(part, progress, names) | {"validation_metrics": watch.history})
+        return Outputs([self.predictions(ctx, scored, part, labels.classes)], model)
+
+    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        train, others = self._modes(ctx, inputs)
+        plan = Plan.from_wire(ctx.guest.pull("plan"))
+        if plan.fit != (train is not None):
+            raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
+        for _, table in others if train is None else [("train", train), *others]:
+            _refuse_single_feature(ctx, table)
+        if train is None:
+            model = _required(inputs.model)
+            part = linear_part(model, self.module)
+            self.send_scores(ctx, [(kind, self.predict_data(table, part, None)) for kind, table in others], part)
+            return Outputs(model=model)
+        if plan.rows != len(train):
+            raise DataError(
+                f"The guest has {plan.rows} rows and {ctx.party} has {len(train)}. "
+                f"Put an Intersection before {self.module}, and give both its output."
+            )
+        self.warn_of_weak_keys()
+        own = self.train_data(ctx, train, None)
+        course = self.course(ctx, plan)
+        ctx.guest.push("features", len(own.header))
+        if self.params.stepwise_param.need_stepwise:
+            from fate_components.linear.stepwise import choose_as_host
+
+            return choose_as_host(self, ctx, own, course)
+        if self.params.cv_param.need_cv:
+            from fate_components.linear.cross_validation import validate_as_host
+
+            return validate_as_host(self, ctx, own, course)
+        validate = [(kind, self.data_like(table, own, None)) for kind, table in others]
+        found = sum(len(data.table) for _, data in validate)
+        if found != plan.validate_rows:
+            raise DataError(f"The guest validates {plan.validate_rows} rows and {ctx.party} {found}.")
+        learner = self.learner(ctx, course, own, self._start(inputs, own, plan.models, False), False, None)
+        scored = np.concatenate([own.features, *[data.features for _, data in validate]])
+        progress = train_host(ctx, course, learner, lambda weights: scored @ weights)
+        part = part_of(own.header, progress.weights, intercept=False)
+        ctx.tracker.set_summary(summary_of(part, progress))
+        self.send_scores(ctx, [("train", own), *validate], part)
+        return Outputs(model=model_of(self.module, self.params, part, progress, intercept=False, losses=False))
+
+    def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        plan = Plan.from_wire(ctx.guest.pull("plan"))
+        if not plan.fit:
+            return Outputs()
+        self.warn_of_weak_keys()
+        private = generate_keypair(self.params.encrypt_param.key_length)
+        for peer in (*ctx.guests, *ctx.hosts):
+            peer.push("public_key", private.public.to_wire())
+        log.info("made a Paillier key of %d bits; %d batches per iteration", private.public.bits, plan.batches)
+        if self.params.stepwise_param.need_stepwise:
+            from fate_components.linear.stepwise import serve_as_arbiter
+
+            serve_as_arbiter(self, ctx, private, plan)
+        else:
+            course = Course(self.params, plan, self.family, private.public, len(ctx.hosts))
+            train_arbiter(ctx, course, private, lambda *said: log_losses(ctx, *said))
+        return Outputs()
+
+    # Preparing
+
+    def plan(self, ctx: TaskContext, rows: int, models: int, weight: Floats | None, validate_rows: int = 0) -> Plan:
+        """What the guest announces."""
+        size = rows if self.params.batch_size == -1 else min(self.params.batch_size, rows)
+        seed = int(ctx.rng.integers(2**31))
+        return Plan(True, rows, size, self.params.shuffle, seed, models, weight is not None, validate_rows)
+
+    def course(self, ctx: TaskContext, plan: Plan) -> Course:
+        """A training under the arbiter's key."""
+        key = PublicKey.from_wire(ctx.arbiter.pull("public_key"))
+        hosts = sum(party.role.value == "host" for party in ctx.participants)
+        return Course(self.params, plan, self.family, key, hosts)
+
+    def train_data(self, ctx: TaskContext, table: Table, exposure: str | None) -> Data:
+        """Training data, checked."""
+        if not len(table):
+            raise DataError(f"{ctx.component}'s training data has no rows: the parties have none in common.")
+        header, features = checked_features(table, self.module, exposure)
+        return Data(table, header, features, _offset(table, exposure))
+
+    def data_like(self, table: Table, train: Data, exposure: str | None) -> Data:
+        """Other data, in the order of the training data's columns."""
+        nothing = LinearPart(train.header, np.zeros((len(train.header), 1)), np.zeros(1))
+        return self.predict_data(table, nothing, exposure)
+
+    def predict_data(self, table: Table, part: LinearPart, exposure: str | None) -> Data:
+        """Data in the order of a model's columns."""
+        header, features = checked_features(table, self.module, exposure)
+        return Data(table, part.header, features[:, part.columns(header)], _offset(table, exposure))
+
+    def learner(
+        self, ctx: TaskContext, course: Course, data: Data, start: Floats | None, intercept: bool,
+        label: Floats | None, *, free: Floats | None = None, present: Floats | None = None,
+    ) -> Learner:  # fmt: skip
+        """A party's learner, ready for the first iteration.
+
+        Args:
+            start: weights to go on from, shape (features + intercept, models); else those of init_param.
+            label: at the guest; shape (rows, models) or (rows, 1).
+            free, present: as :class:`Descent` and :class:`Learner` have them; None for all.
+        """
+        params, count = self.params, len(data.header) + intercept
+        models = course.plan.models
+        features = np.column_stack([data.features, np.ones(len(data.features))]) if intercept else data.features
+        precision = params.floating_point_precision or MOST_PRECISE
+        columns = Columns.of(features, precision)
+        if label is not None:
+            columns = columns.beside(Columns.of(self.family.label_columns(label, models), MOST_PRECISE))
+        weights = initial_weights(ctx, params.init_param, (count, models)) if start is None else start
+        penalized = np.ones((count, 1))
+        penalized[len(data.header) :] = 0.0
+        rhythm = course.rhythm
+        optimizer = OPTIMIZERS[params.optimizer]() if rhythm is None else QuasiNewton(rhythm, _unset)
+        descent = Descent(
+            weights, np.ones((count, models)) if free is None else free, penalized, optimizer, params.penalty,
+            params.alpha, params.learning_rate, params.decay, params.decay_sqrt,
+        )  # fmt: skip
+        return Learner(features, columns, data.header, descent, intercept, present)
+
+    def scores(self, table: Table, predicted: Floats, classes: Floats) -> Scores:
+        """How good predictions of labelled rows are."""
+        label = table.label
+        if label is None or not np.isfinite(label).all():
+            return {}
+        kind = self.kind(classes)
+        if kind == "regression":
+            return scores_of(kind, label, predicted[:, 0], predicted[:, 0])
+        if kind == "multi":
+            return scores_of(kind, label, predicted[:, 0], classes[predicted.argmax(axis=1)])
+        chosen = (predicted[:, 0] > self.params.predict_param.threshold).astype(np.int64)
+        return scores_of(kind, (label == classes[-1]).astype(np.float64), predicted[:, 0], chosen.astype(np.float64))
+
+    def guest_summary(self, part: LinearPart, progress: Progress, names: list[str]) -> dict[str, object]:
+        """With the loss and the intercept, which only the guest has."""
+        several = part.weights.shape[1] > 1
+        losses = dict(zip(names, map(list, progress.losses), strict=True)) if several else list(progress.losses[0])
+        intercepts = part.intercepts.tolist()
+        found = dict(zip(names, intercepts, strict=True)) if several else intercepts[0]
+        return summary_of(part, progress, names=names if several else (), intercept=found, loss_history=losses)
+
+    def warn_of_weak_keys(self) -> None:
+        """Say what is done about parameters of old."""
+        encrypt = self.params.encrypt_param
+        if encrypt.method == "IterativeAffine":
+            log.warning("encrypt_param.method IterativeAffine is broken: Paillier is used instead")
+        if encrypt.key_length < 2048:
+            log.warning("encrypt_param.key_length %d is short of today's 2048", encrypt.key_length)
+
+    def _modes(self, ctx: TaskContext, inputs: Inputs) -> tuple[Table | None, list[tuple[str, Table]]]:
+        """What to train on, if at all, and what else to predict with the type that its rows are given."""
+        train = inputs.first("train_data") if inputs.model is not None else inputs.first("train_data", "data")
+        if train is not None:
+            alone = self.params.cv_param.need_cv or self.params.stepwise_param.need_stepwise
+            validate = None if alone else inputs.first("validate_data", "eval_data")
+            return train, [] if validate is None else [("validate", validate)]
+        test = inputs.first("test_data", "eval_data", "validate_data", "data")
+        if test is None:
+            raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
+        return None, [("predict", test)]
+
+    def _start(self, inputs: Inputs, data: Data, models: int, intercept: bool) -> Floats | None:
+        """The weights to go on from, as the learner has them.
+
+        Raises:
+            ModelError: they are for other columns, or other classes.
+        """
+        if inputs.model is None:
+            return None
+        part = linear_part(inputs.model, self.module)
+        if part.header != data.header:
+            raise ModelError(f"The model to go on from has the columns {part.header}, the table has {data.header}.")
+        if part.weights.shape[1] != models:
+            raise ModelError("The model to go on from is of another number of classes than the training data.")
+        return np.vstack([part.weights, part.intercepts]) if intercept else part.weights
+
+    # Predicting
+
+    def chosen(self, data: Data, part: LinearPart) -> Data:
+        """Data with the columns of a model that does without some."""
+        return replace(data, header=part.header, features=data.features[:, part.columns(data.header)])
+
+    def predictions(self, ctx: TaskContext, data: list[tuple[str, Data]], part: LinearPart, classes: Floats) -> Table:
+        """The guest's predictions, with the hosts' parts of the scores."""
+        tables = []
+        for number, (kind, some) in enumerate(data):
+            score = part.score(some.features) + some.offset[:, None]
+            for host in ctx.hosts:
+                score = score + self.checked_score(host, "predicted_score", number, score.shape)
+            tables.append(self.prediction_table(some.table, self.predicted(score), classes, kind))
+        return joined(tables)
+
+    def checked_score(self, host: Peer, tag: str, number: int | None, shape: tuple[int, ...]) -> Floats:
+        """A host's part of scores.
+
+        Raises:
+            DataError, ModelError, MessageRejected: it is not of that shape, or no score.
+        """
+        score = host.pull(tag, number)
+        if not isinstance(score, np.ndarray) or score.dtype != np.float64 or score.ndim != 2:
+            raise MessageRejected(f"{host.party} sent something else than scores.")
+        if len(score) != shape[0]:
+            raise DataError(
+                f"{host.party} predicts {len(score)} rows where the guest has {shape[0]}. "
+                f"Put an Intersection before {self.module}, and give both its output."
+            )
+        if score.shape != shape:
+            raise ModelError(f"{host.party} has a model of another number of classes.")
+        return score
+
+    def send_scores(self, ctx: TaskContext, data: list[tuple[str, Data]], part: LinearPart) -> None:
+        if len(part.header) == 1:
+            raise DataError(f"{ctx.party} has one feature only in the model of {ctx.component}. {_SINGLE}")
+        for number, (_, some) in enumerate(data):
+            ctx.guest.push("predicted_score", part.score(some.features), number)
+
+
+def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
+    """Tell the others what is going to be done."""
+    ctx.hosts.push("plan", plan.to_wire(), part)
+    ctx.arbiter.push("plan", plan.to_wire(), part)
+
+
+def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict) -> None:
+    """A point of each model's loss curve."""
+    if len(verdict.losses) == 1:
+        ctx.log_loss(iteration, verdict.losses[0])
+        return
+    for model, loss in enumerate(verdict.losses):
+        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": f"loss.{model}", "unit_name": "iters"}
+        ctx.tracker.log_metric("train", f"loss.{model}", [(float(iteration), loss)], meta)
+    log.info("iteration %d: losses %s", iteration, ", ".join(f"{loss:.6f}" for loss in verdict.losses))
+
+
+def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]) -> Floats:
+    """Those of init_param."""
+    rng = ctx.rng if params.random_seed is None else np.random.default_rng(params.random_seed)
+    match params.init_method:
+        case "random_uniform":
+            return rng.uniform(0, 1, shape)
+        case "random_normal":
+            return rng.normal(size=shape)
+        case "zeros":
+            return np.zeros(shape)
+        case "ones":
+            return np.ones(shape)
+        case "const":
+            return np.full(shape, float(params.init_const))
+
+
+def _pulled_scores(ctx: TaskContext, tag: str, step: tuple[int, ...], shape: tuple[int, int]) -> Floats:
+    total = np.zeros(shape)
+    for value in ctx.hosts.pull(tag, step):
+        total = total + numbers_from_wire(value, shape)
+    return total
+
+
+def _checked_weight(table: Table) -> Floats | None:
+    weight = table.weight
+    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all() and weight.max() < 4096):
+        raise DataError("Sample weights are numbers of at least 0 and below 4096. Set SampleWeight's normalize.")
+    return weight
+
+
+def _offset(table: Table, exposure: str | None) -> Floats:
+    if exposure is None:
+        return np.zeros(len(table))
+    if exposure not in table.data.column_names:
+        raise DataError(f"There is no column {exposure!r}, which exposure_colname names, at the guest.")
+    values = table.numbers([exposure])[:, 0]
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise DataError(f"The exposure {exposure!r} has values that are missing or not greater than 0.")
+    offset: Floats = np.log(values)
+    return offset
+
+
+def _refuse_single_feature(ctx: TaskContext, table: Table) -> None:
+    """The guest is told X_h w_h of every row: of a single column that is the column, up to a factor.
+
+    Raises:
+        DataError: there is one feature only.
+    """
+    if len(table.feature_names) == 1:
+        raise DataError(f"{ctx.party} has one feature only in {ctx.component}. {_SINGLE}")
+
+
+def _unset(products: Floats) -> Floats:
+    raise AssertionError("the loop sets how inner products are added up before each step")
+
+
+def _required(model: Model | None) -> Model:
+    if model is None:
+        raise ModelError("There is neither training data nor a model to predict with.")
+    return model
+
+
+def _param(model: Model) -> pb.LRModelParam:
+    assert isinstance(model.param, pb.LRModelParam)  # noqa: S101 - linear_part has checked it
+    return model.param

@@ -1,0 +1,132 @@
+"""What guest, hosts and arbiter know alike of a training: its batches, its layout, its ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fate_components.crypto.paillier import PublicKey
+from fate_components.linear.family import Family
+from fate_components.linear.layout import Layout
+from fate_components.linear.messages import Plan, Rows, Step
+from fate_components.linear.model import Floats
+from fate_components.linear.params import VerticalParams
+from fate_components.linear.quasi_newton import Rhythm
+
+PROGRESS_BITS = 448
+"""Bits of the integers behind what is said of an iteration; a 1024-bit key has room for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """See the module.
+
+    Attributes:
+        key: the arbiter's.
+        hosts: how many there are.
+        part: which training of the component this is: stepwise selection has several.
+    """
+
+    params: VerticalParams
+    plan: Plan
+    family: Family
+    key: PublicKey
+    hosts: int
+    part: int = 0
+
+    def with_models(self, models: int, part: int) -> Course:
+        """Another training of the component, of so many models."""
+        return replace(self, plan=replace(self.plan, models=models), part=part)
+
+    @property
+    def random(self) -> bool:
+        """Whether each iteration has one batch, whose rows only the guest knows from those that hide them."""
+        return self.params.batch_strategy == "random" and self.plan.batch_size < self.plan.rows
+
+    @property
+    def batches(self) -> int:
+        """Batches in an iteration."""
+        return 1 if self.random else self.plan.batches
+
+    @property
+    def announced(self) -> int:
+        """Rows of the largest batch, those that hide it included."""
+        if not self.random:
+            return self.plan.batch_size
+        return min(int(self.plan.batch_size * (1 + self.params.masked_rate)), self.plan.rows)
+
+    @property
+    def rows_apart(self) -> bool:
+        """Whether rows count differently, so that each has ciphertexts of its own."""
+        return self.plan.weighted or self.random
+
+    @property
+    def sampled(self) -> int:
+        """Rows by which sqn measures curvature."""
+        return min(self.params.sqn_param.sample_size, self.plan.rows)
+
+    @property
+    def rhythm(self) -> Rhythm | None:
+        """Of sqn, None with another optimizer."""
+        sqn = self.params.sqn_param
+        return Rhythm(sqn.update_interval_L, sqn.memory_M) if self.params.optimizer == "sqn" else None
+
+    def layout(self) -> Layout:
+        """Of residuals."""
+        rows = max(self.announced, self.sampled) if self.rhythm else self.announced
+        return self.family.layout(self.key.bits, rows, self.plan.models, self.hosts, rows_apart=self.rows_apart)
+
+    def step(self, iteration: int, batch: int = 0) -> Step:
+        """What tells a batch's messages apart."""
+        return (self.part, iteration, batch)
+
+    def sample(self, iteration: int, batch: int) -> Rows:
+        """The rows by which sqn measures curvature after this batch."""
+        if self.sampled == self.plan.rows:
+            return np.arange(self.plan.rows)
+        seed = self.params.sqn_param.random_seed
+        rng = np.random.default_rng([self.plan.seed if seed is None else abs(seed), 1, iteration, batch])
+        return np.sort(rng.choice(self.plan.rows, self.sampled, replace=False))
+
+    def counts(self, rows: Rows, present: Floats) -> Floats:
+        """Rows of a batch that are each model's, shape (models,) or (1,)."""
+        return np.array([float(self.plan.batch_size)]) if self.random else present.sum(axis=0)
+
+    def sample_counts(self, present: Floats) -> Floats:
+        """Rows of a sample that are each model's, shape (models,) or (1,)."""
+        counts: Floats = present.sum(axis=0)
+        return counts
+
+    def validates(self, iteration: int) -> bool:
+        """Whether validation data are scored after this iteration."""
+        frequency = self.params.validated
+        if not self.plan.validate_rows or frequency is None:
+            return False
+        return iteration in frequency if isinstance(frequency, list) else (iteration + 1) % frequency == 0
+
+    def keeps(self, iteration: int) -> bool:
+        """Whether the weights after this iteration are kept as a checkpoint."""
+        every = self.params.checkpoints
+        return every is not None and (iteration + 1) % every == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a training went at one party.
+
+    Attributes:
+        iterations: of each model.
+        converged: each model.
+        losses: of each model, one for each of its iterations.
+        weights: the ones to keep, in the learner's shape.
+        best_iteration: the one whose weights these are, where validation chose; else -1, for the last.
+        checkpoints: iterations and the weights after them.
+    """
+
+    iterations: tuple[int, ...]
+    converged: tuple[bool, ...]
+    losses: tuple[tuple[float, ...], ...]
+    weights: Floats
+    best_iteration: int = -1
+    checkpoints: tuple[tuple[int, Floats], ...] = ()

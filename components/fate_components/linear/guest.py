@@ -1,0 +1,152 @@
+"""The guest's part of the training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from fate_components.crypto.encrypted_array import EncryptedArray
+from fate_components.linear.course import PROGRESS_BITS, Course, Progress
+from fate_components.linear.family import FRACTION_BITS, LogLinear
+from fate_components.linear.following import Following, progress_from_peer, progress_of
+from fate_components.linear.host import LABEL_BITS
+from fate_components.linear.learner import Learner
+from fate_components.linear.messages import Rows, Standing, Step, Verdict
+from fate_components.linear.model import Floats
+from fate_components.linear.quasi_newton import QuasiNewton, combined_by_guest
+from fate_federated.errors import MessageRejected
+from fate_federated.task.context import TaskContext
+
+log = logging.getLogger(__name__)
+
+Batch = tuple[Rows, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the guest alone has of the training rows.
+
+    Attributes:
+        label: shape (rows, 1), or (rows, models) where each model has its own.
+        weight: how much each row counts, shape (rows,); None where all count the same.
+        offset: added to every score, shape (rows,); zeros but for an exposure.
+    """
+
+    label: Floats
+    weight: Floats | None
+    offset: Floats
+
+
+def train_guest(
+    ctx: TaskContext, course: Course, learner: Learner, answers: Answers,
+    validate: Callable[[int, Floats], Standing], log_loss: Callable[[int, Verdict], None],
+) -> Progress:  # fmt: skip
+    """Train until the arbiter says that it has converged, validation stops it, or max_iter iterations long.
+
+    Args:
+        validate: told an iteration and the weights after it; it pulls the hosts' scores.
+        log_loss: told what the arbiter said of an iteration.
+    """
+    layout, following, family = course.layout(), Following(course, learner), course.family
+    optimizer, own = learner.descent.optimizer, learner.features.shape[1]
+    if isinstance(family, LogLinear) and not course.random:
+        _send_labels(ctx, course, answers, (course.part,), np.arange(course.plan.rows), None)
+
+    def residual_of(tag: str, step: Step, rows: Rows, score: Floats, label: Floats, counted: Floats) -> Floats:
+        weight = counted if answers.weight is None else counted * answers.weight[rows]
+        residual = family.residual(
+            ctx, course.key, layout, f"{tag}score", step, score, label, learner.present_in(rows),
+            weight if course.rows_apart else None,
+        )  # fmt: skip
+        ctx.hosts.push(f"{tag}residual", residual.to_wire(layout.wire_bits), step)
+        return learner.sums(ctx.arbiter, tag.rstrip("_") or "gradient", step, rows, residual, layout)
+
+    def curvature(step: Step, rows: Rows, change: Floats) -> Floats:
+        score, ones = learner.features[rows] @ change, np.ones(len(rows))
+        sums = residual_of("curvature_", step, rows, score, np.zeros((len(rows), 1)), ones)
+        return learner.curvature(sums[:own], course.sample_counts(learner.present_in(rows)), change)
+
+    for iteration in range(course.params.max_iter):
+        loss: Floats = np.zeros(course.plan.models)
+        for number, (rows, counted) in enumerate(_batches(ctx, course, iteration)):
+            step = course.step(iteration, number)
+            present, label = learner.present_in(rows), answers.label[rows]
+            counts = course.counts(rows, present)
+            score = learner.score(rows) + answers.offset[rows, None]
+            if isinstance(family, LogLinear) and course.random:
+                _send_labels(ctx, course, answers, step, rows, counted)
+            sums = residual_of("", step, rows, score, label, counted)
+            weight = counted if answers.weight is None else counted * answers.weight[rows]
+            part = family.guest_loss(
+                (learner.descent.weights * sums[:own]).sum(axis=0), sums[own:], label, score,
+                weight[:, None] * np.broadcast_to(present, score.shape),
+            )  # fmt: skip
+            loss = loss + (part / np.maximum(counts, 1) + learner.descent.penalty_loss()) / course.batches
+            if isinstance(optimizer, QuasiNewton):
+                optimizer.combine = partial(combined_by_guest, ctx, course.key, step)
+            learner.descend(sums[:own], counts, step)
+            if isinstance(optimizer, QuasiNewton):
+                sample = course.sample(iteration, number)
+                optimizer.stepped(learner.descent.weights, partial(curvature, step, sample))
+        progress = progress_of(course, learner, loss)
+        for value in ctx.hosts.pull("progress", course.step(iteration)):
+            progress = progress + progress_from_peer(value, course, PROGRESS_BITS)
+        ctx.arbiter.push("progress", progress.to_wire(), course.step(iteration))
+        verdict = Verdict.from_wire(ctx.arbiter.pull("verdict", course.step(iteration)), course.plan.models)
+        following.follow(iteration, verdict)
+        log_loss(iteration, verdict)
+        stop = False
+        if course.validates(iteration):
+            standing = validate(iteration, learner.descent.weights)
+            ctx.hosts.push("standing", standing.to_wire(), course.step(iteration))
+            ctx.arbiter.push("standing", standing.to_wire(), course.step(iteration))
+            following.rank(iteration, standing)
+            stop = standing.stop
+        if stop or not learner.descent.active.any():
+            break
+    return following.progress()
+
+
+def warn_of_small_batches(ctx: TaskContext, batch: int) -> list[int]:
+    """Say which hosts could solve for the residuals of a batch of so many rows; and how many features each host has."""
+    counts = []
+    for host in ctx.hosts:
+        features = host.pull("features")
+        if type(features) is not int:
+            raise MessageRejected(f"{host.party} did not say how many features it has.")
+        counts.append(features)
+        if features >= batch:
+            log.warning(
+                "%s has %d features and a batch has %d rows: it could solve its gradient for each row's residual, "
+                "and so learn labels. Raise batch_size.",
+                host.party, features, batch,
+            )  # fmt: skip
+    return counts
+
+
+def _batches(ctx: TaskContext, course: Course, iteration: int) -> Iterator[Batch]:
+    """Rows, and for each 1 or 0, as it counts or only hides the others."""
+    if not course.random:
+        for rows in course.plan.rows_of(iteration):
+            yield rows, np.ones(len(rows))
+        return
+    drawn = ctx.rng.choice(course.plan.rows, course.announced, replace=False)
+    counted = np.zeros(len(drawn))
+    counted[: course.plan.batch_size] = 1.0
+    order = np.argsort(drawn)
+    ctx.hosts.push("batch", drawn[order], course.step(iteration))
+    yield drawn[order], counted[order]
+
+
+def _send_labels(
+    ctx: TaskContext, course: Course, answers: Answers, step: Step, rows: Rows, counted: Floats | None
+) -> None:
+    """To the hosts, encrypted: what the loss of a log-linear model needs."""
+    label = answers.label[rows, 0] * (1.0 if counted is None else counted)
+    label = label if answers.weight is None else label * answers.weight[rows]
+    encrypted = EncryptedArray.encrypt(course.key, label, -FRACTION_BITS)
+    ctx.hosts.push("label", encrypted.to_wire(LABEL_BITS), step)

@@ -1,0 +1,113 @@
+"""How good a model is while it is trained, and which iteration was the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fate_components.evaluation.binary import decided, rank
+from fate_components.evaluation.regression import regression_metrics
+from fate_components.linear.messages import Standing
+from fate_components.linear.model import Floats
+from fate_federated.errors import ConfigError
+from fate_federated.task.context import Tracker
+
+Kind = Literal["binary", "multi", "regression"]
+Scores = dict[str, float]
+
+DEFAULTS: dict[Kind, tuple[str, ...]] = {
+    "binary": ("auc", "ks"),
+    "multi": ("accuracy", "precision", "recall"),
+    "regression": ("rmse", "mae"),
+}
+_KNOWN: dict[Kind, tuple[str, ...]] = {
+    "binary": ("auc", "ks", "accuracy", "precision", "recall", "f1_score"),
+    "multi": ("accuracy", "precision", "recall"),
+    "regression": ("rmse", "mae", "mse", "r2", "median_ae", "explained_variance"),
+}
+_ALSO = {"acc": "accuracy", "l1": "mae", "regression_l1": "mae", "l2": "mse", "regression_l2": "mse",
+         "regression": "mse", "l2_root": "rmse"}  # fmt: skip
+_FALLING = {"rmse", "mae", "mse", "median_ae"}
+
+
+def chosen_metrics(kind: Kind, names: list[str]) -> tuple[str, ...]:
+    """FATE's metrics by the names that a conf gives; without any, the usual ones.
+
+    Raises:
+        ConfigError: one does not fit the labels.
+    """
+    found = tuple(_ALSO.get(name.lower(), name.lower()) for name in names)
+    wrong = [name for name in found if name not in _KNOWN[kind]]
+    # Logistic regression's default metrics are of two classes also where there are more.
+    if kind == "multi" and set(wrong) <= {"auc", "ks"}:
+        found, wrong = tuple(name for name in found if name not in wrong), []
+    if wrong:
+        raise ConfigError(f"The metric {wrong[0]} is none of {', '.join(_KNOWN[kind])}, which fit these labels.")
+    return found or DEFAULTS[kind]
+
+
+def scores_of(kind: Kind, label: Floats, predicted: Floats, decision: Floats) -> Scores:
+    """Every metric of a kind; none where all rows of two classes have the same label.
+
+    Args:
+        predicted: with two classes the probability of the second, else the prediction; shape (rows,).
+        decision: the predicted label, shape (rows,).
+    """
+    if kind == "regression":
+        return regression_metrics(label, predicted)
+    if kind == "multi":
+        each = [decided(label == one, decision == one) for one in np.unique(label)]
+        means = {name: float(np.mean([some[name] for some in each])) for name in ("precision", "recall")}
+        return {"accuracy": float((label == decision).mean())} | means
+    positive = label == label.max()
+    if positive.all():
+        return {}
+    ranking = rank(positive, predicted)
+    return {"auc": ranking.auc, "ks": ranking.ks} | decided(positive, decision == label.max())
+
+
+@dataclass(slots=True)
+class Validation:
+    """See the module.
+
+    Attributes:
+        name: of the metrics: the component's.
+        metrics: what is computed; the first chooses the best iteration.
+        patience: validations without an improvement after which to stop; None for never.
+        first_only: whether only the first metric counts for that; else any that does not improve stops.
+        history: values by kind of rows (train, validate) and metric, one for each validation.
+    """
+
+    tracker: Tracker
+    name: str
+    metrics: tuple[str, ...]
+    patience: int | None
+    first_only: bool
+    history: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def note(self, iteration: int, scores: dict[str, Scores]) -> Standing:
+        """Keep the metrics of an iteration, by kind of rows, and compare those of the validation rows with before."""
+        for kind, values in scores.items():
+            for metric in self.metrics:
+                if metric in values:
+                    self.history.setdefault(kind, {}).setdefault(metric, []).append(values[metric])
+                    meta = {"metric_type": "EVALUATION_SUMMARY", "name": self.name, "curve_name": metric,
+                            "unit_name": "iters"}  # fmt: skip
+                    point = (float(iteration), values[metric])
+                    self.tracker.log_metric(kind, f"{self.name}_{metric}_by_iteration", [point], meta)
+        judged = [self.history["validate"][name] for name in self.metrics if name in self.history.get("validate", {})]
+        if not judged:
+            return Standing(best=True, stop=False)
+        ages = [
+            _since_best(values, falling=name in _FALLING) for name, values in zip(self.metrics, judged, strict=False)
+        ]
+        considered = ages[:1] if self.first_only else ages
+        return Standing(ages[0] == 0, self.patience is not None and max(considered) >= self.patience)
+
+
+def _since_best(values: list[float], *, falling: bool) -> int:
+    """Validations since the first time that the best value was reached."""
+    turned = -np.array(values) if falling else np.array(values)
+    return len(values) - 1 - int(np.argmax(turned))
