@@ -22,6 +22,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -109,8 +110,15 @@ def _speak(peer: Peer, protocol: str, source: Path, found: Path, broadcast: bool
         finally:
             worker.kill()
             worker.wait()
+            _remove_traces(said)
         if code:
             last = said.read_text(errors="replace").strip().splitlines()[-1:]
             raise DataError(f"The library spu failed (exit code {code}): {''.join(last)[:500]}")
     peer.traffic.sent += tunnel.sent
     peer.traffic.sent_bytes += tunnel.sent_bytes
+
+
+def _remove_traces(said: Path) -> None:
+    """The library leaves a file of timings, for which it knows only one folder."""
+    for name in re.findall(r"Trace has been written to (/tmp/psi_[\w-]+\.trace)", said.read_text(errors="replace")):
+        Path(name).unlink(missing_ok=True)
