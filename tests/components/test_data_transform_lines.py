@@ -207,10 +207,18 @@ def test_labels_must_be_there_in_every_batch(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_whole_rows_and_columns_are_told_apart(guest: Party) -> None:
     columns = Table(pa.table({"id": ["a"], "x0": [1.0], "x1": [2.0]}), "id")
-    with pytest.raises(DataError, match=r"take whole rows.*this table has 2 columns"):
-        transform(guest, columns, TAG)
+    with pytest.raises(DataError, match=r"take whole rows.*This table has 2 columns"):
+        transform(guest, columns, TAG_VALUE)
     with pytest.raises(DataError, match="whole rows in place of columns: set input_format"):
         transform(guest, rows("a;b"), {})
+
+
+def test_columns_may_hold_tags(guest: Party) -> None:
+    table = Table(pa.table({"id": ["a", "b"], "y": [1, 0], "t0": ["old", "young"], "t1": [None, "old"]}), "id")
+    output = transform(guest, table, {**TAG, "with_label": True}).data
+    assert output.feature_names == ("old", "young")
+    np.testing.assert_array_equal(output.features, [[1, 0], [1, 1]])
+    np.testing.assert_array_equal(output.label, [1, 0])
 
 
 def test_a_table_that_memory_cannot_hold_is_refused_before_it_is_made() -> None:

@@ -284,3 +284,9 @@ def line_column(data: pa.Table, names: Sequence[str]) -> pa.ChunkedArray | None:
     return (
         column.cast(pa.string()) if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) else None
     )
+
+
+def joined_columns(data: pa.Table, names: Sequence[str], delimitor: str) -> pa.ChunkedArray:
+    """The values of columns as whole rows, which is how FATE keeps any table."""
+    texts = [data.column(name).cast(pa.string()) for name in names]
+    return pc.binary_join_element_wise(*texts, delimitor, null_handling="replace", null_replacement="")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from fate_components.data_transform.lines import LineFormat, line_column, read_lines
+from fate_components.data_transform.lines import LineFormat, joined_columns, line_column, read_lines
 from fate_federated.errors import DataError
 from fate_federated.task.table import Table
 
@@ -61,10 +61,13 @@ def read_rows(table: Table, layout: Layout, header: Sequence[str] | None = None)
     if layout.lines is None:
         return _columns(table, layout, names, header)
     lines = line_column(table.data, names)
+    if lines is None and names and not (layout.lines.indexed or layout.lines.with_value):
+        log.warning("the table has columns: each value in them is read as a tag")
+        lines = joined_columns(table.data, names, layout.lines.delimitor)
     if lines is None:
         raise DataError(
-            f"input_format tag and sparse take whole rows, as an id and one text; this table has {len(names)} columns "
-            "beside its id. Upload it with input_format in FATE's upload configuration, or read it as dense."
+            "input_format sparse, and tag with values, take whole rows, of an id and one text. This table has "
+            f"{len(names)} columns beside its id: name input_format in FATE's upload configuration, or use dense."
         )
     read = read_lines(layout.lines, lines, header)
     label_name = layout.label_name if read.labels is not None else None
