@@ -26,6 +26,9 @@ def upload(
     head: Annotated[bool, typer.Option(help="Whether the first line names the columns.")] = True,
     id_column: Annotated[str, typer.Option(help="Name of the id's column; the first if not given.")] = "",
     delimiter: Annotated[str, typer.Option(help="The character between columns.")] = ",",
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Rows list tags or index:value pairs: keep them whole.")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the table of that name.")] = False,
     site: SiteOption = DEFAULT_SITE,
 ) -> None:
@@ -48,7 +51,7 @@ def upload(
             raise ConfigError("Give a file, --namespace and --name; or FATE's configuration with --conf.")
         if len(delimiter) != 1:
             raise ConfigError(f"--delimiter is {delimiter!r}; it must be one character.")
-        plan = UploadPlan(file, namespace, name, CsvFormat(head, id_column, delimiter), replace)
+        plan = UploadPlan(file, namespace, name, CsvFormat(head, id_column, delimiter, lines=lines), replace)
     target = Site(site)
     began = time.monotonic()
     with bytes_progress(f"{plan.file.name} to {plan.namespace}.{plan.name}") as report:
