@@ -37,7 +37,6 @@ from fate_federated.errors import (
 )
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
-from fate_federated.wire.records import Attempt, JobFiles, TaskRef
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from fate_federated.gateway.client import Attendance, GatewayClient
     from fate_federated.task.run import TaskResult
     from fate_federated.triggers import AttemptEvent
+    from fate_federated.wire.records import Attempt, TaskRef
 
 START_TASK = "start_job"
 FINISH_TASK = "finish_job"
@@ -120,6 +120,8 @@ class StartJobOperator(_FederatedOperator):
 
     def execute(self, context: Context) -> str:
         """Idempotent per run, so a retry finds the job that an earlier try started."""
+        from fate_federated.wire.records import JobFiles
+
         with _as_airflow_errors():
             overrides = self._check(dict(context["dag_run"].conf or {}))
         files = JobFiles(self.job_name, self.dsl_text, self.conf_text, json.dumps(overrides) if overrides else "")
@@ -224,6 +226,8 @@ class FederatedTaskOperator(_FederatedOperator):
             raise AirflowTaskTerminated(f"{self.component} was stopped at {self.party}")
 
     def _take_part(self, context: Context, attempt: int = 0) -> dict[str, Any]:
+        from fate_federated.wire.records import TaskRef
+
         job_id = context["ti"].xcom_pull(task_ids=START_TASK)
         if not isinstance(job_id, str):
             raise AirflowFailException(f"{START_TASK} of this run left no job id. Clear it to run it again.")

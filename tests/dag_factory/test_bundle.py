@@ -51,6 +51,15 @@ def test_a_dropped_pair_is_a_dag_for_each_hosted_party(site: Site) -> None:
     assert not bag.dags["credit.guest-9999"].is_paused_upon_creation
 
 
+def test_a_task_has_only_its_own_dag_compiled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.drop("credit", DSL, CONF)
+    bundle = open_bundle(site)
+    # As Airflow says it to the file of a task that it runs, and to one that such a task may happen to parse.
+    for asked, built in (("credit.host-10000", {"credit.host-10000"}), ("other", set(parsed(bundle).dags))):
+        monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", asked)
+        assert set(parsed(bundle).dags) == built
+
+
 def test_one_file_may_hold_both(site: Site) -> None:
     (site.dags / "credit.fate.json").write_text(json.dumps({"dsl": DSL, "conf": CONF}))
     assert set(parsed(open_bundle(site)).dags) == {"credit.guest-9999", "credit.host-10000"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_parsing_context
 
 from fate_federated.dag_factory.job_dag import build_dag, dag_id
 from fate_federated.dsl.job_files import JobTexts, load_job
@@ -25,7 +25,7 @@ def job_dags(
     received: bool,
     paused: bool,
 ) -> dict[str, DAG]:
-    """The DAGs of one job at this site, by id.
+    """The DAGs of one job at this site, by id; where Airflow runs a task, only the one that the task is of.
 
     Args:
         generated: path of the generated file.
@@ -68,12 +68,13 @@ def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, received: b
     if not taking_part:
         message = f"none of this site's parties ({', '.join(map(str, hosted))}) takes part in the job"
         raise DslError.at("/role", message, "Drop the files at a site that hosts one of the job's parties.")
+    asked = get_parsing_context().dag_id
     dsl_text, conf_text = texts.dsl_text, texts.conf_text
     return {
         dag_id(name, party): build_dag(
             pipeline, name=name, party=party, dsl_text=dsl_text, conf_text=conf_text, paused=paused
         )
-        for party in taking_part
+        for party in [party for party in taking_part if dag_id(name, party) == asked] or taking_part
     }
 
 
