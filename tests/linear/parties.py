@@ -65,7 +65,9 @@ class Case:
             found[party] = Inputs(data=data, model=(models or {}).get(party))
         return found
 
-    def run(self, params: Mapping[str, Any], inputs: Mapping[Party, Inputs], **options: Any) -> dict[Party, PartyResult]:
+    def run(
+        self, params: Mapping[str, Any], inputs: Mapping[Party, Inputs], **options: Any
+    ) -> dict[Party, PartyResult]:
         parties = (*self.columns, ARBITER)
         return Federation(parties, seed=0, **options).run(self.module, OUR_DEFAULTS | dict(params), inputs)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from linear.parties import ARBITER, GUEST, HOSTS, Case, answers, case
-from linear.plain import train
 
 from fate_federated.errors import DataError, ModelError
+from linear.parties import ARBITER, GUEST, HOSTS, Case, answers, case
+from linear.plain import train
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
 OPTIMIZERS = {

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from fate_components.evaluation.binary import decided, rank
+from fate_components.evaluation.multiclass import confusion
 from fate_components.evaluation.regression import regression_metrics
+from fate_components.evaluation.spec import METRICS, metric_name
 from fate_components.linear.messages import Standing
 from fate_components.linear.model import Floats
 from fate_federated.errors import ConfigError
@@ -20,16 +23,9 @@ Scores = dict[str, float]
 DEFAULTS: dict[Kind, tuple[str, ...]] = {
     "binary": ("auc", "ks"),
     "multi": ("accuracy", "precision", "recall"),
-    "regression": ("rmse", "mae"),
+    "regression": ("root_mean_squared_error", "mean_absolute_error"),
 }
-_KNOWN: dict[Kind, tuple[str, ...]] = {
-    "binary": ("auc", "ks", "accuracy", "precision", "recall", "f1_score"),
-    "multi": ("accuracy", "precision", "recall"),
-    "regression": ("rmse", "mae", "mse", "r2", "median_ae", "explained_variance"),
-}
-_ALSO = {"acc": "accuracy", "l1": "mae", "regression_l1": "mae", "l2": "mse", "regression_l2": "mse",
-         "regression": "mse", "l2_root": "rmse"}  # fmt: skip
-_FALLING = {"rmse", "mae", "mse", "median_ae"}
+_CURVES = {"lift", "gain", "roc", "confusion_mat", "psi", "quantile_pr"}
 
 
 def chosen_metrics(kind: Kind, names: list[str]) -> tuple[str, ...]:
@@ -38,34 +34,35 @@ def chosen_metrics(kind: Kind, names: list[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: one does not fit the labels.
     """
-    found = tuple(_ALSO.get(name.lower(), name.lower()) for name in names)
-    wrong = [name for name in found if name not in _KNOWN[kind]]
+    # What is drawn as a curve is for an Evaluation afterwards.
+    found = tuple(name for name in map(metric_name, names) if name not in _CURVES)
+    wrong = [name for name in found if name not in METRICS[kind]]
     # Logistic regression's default metrics are of two classes also where there are more.
     if kind == "multi" and set(wrong) <= {"auc", "ks"}:
         found, wrong = tuple(name for name in found if name not in wrong), []
     if wrong:
-        raise ConfigError(f"The metric {wrong[0]} is none of {', '.join(_KNOWN[kind])}, which fit these labels.")
+        raise ConfigError(f"The metric {wrong[0]} is none of {', '.join(METRICS[kind])}, which fit these labels.")
     return found or DEFAULTS[kind]
 
 
 def scores_of(kind: Kind, label: Floats, predicted: Floats, decision: Floats) -> Scores:
-    """Every metric of a kind; none where all rows of two classes have the same label.
+    """Every metric of a kind; without auc and ks where all rows have the same label.
 
     Args:
+        label: of two classes 0 and 1.
         predicted: with two classes the probability of the second, else the prediction; shape (rows,).
         decision: the predicted label, shape (rows,).
     """
     if kind == "regression":
         return regression_metrics(label, predicted)
     if kind == "multi":
-        each = [decided(label == one, decision == one) for one in np.unique(label)]
-        means = {name: float(np.mean([some[name] for some in each])) for name in ("precision", "recall")}
-        return {"accuracy": float((label == decision).mean())} | means
-    positive = label == label.max()
-    if positive.all():
-        return {}
+        table = confusion(pa.array(label), pa.array(decision))
+        means = {"precision": float(table.precision.mean()), "recall": float(table.recall.mean())}
+        return {"accuracy": table.accuracy} | means
+    positive = label == 1
     ranking = rank(positive, predicted)
-    return {"auc": ranking.auc, "ks": ranking.ks} | decided(positive, decision == label.max())
+    ranked = {"auc": ranking.auc, "ks": ranking.ks} if ranking.has_both_classes else {}
+    return ranked | decided(positive, decision == 1)
 
 
 @dataclass(slots=True)
@@ -101,7 +98,7 @@ class Validation:
         if not judged:
             return Standing(best=True, stop=False)
         ages = [
-            _since_best(values, falling=name in _FALLING) for name, values in zip(self.metrics, judged, strict=False)
+            _since_best(values, falling="error" in name) for name, values in zip(self.metrics, judged, strict=False)
         ]
         considered = ages[:1] if self.first_only else ages
         return Standing(ages[0] == 0, self.patience is not None and max(considered) >= self.patience)
