@@ -28,7 +28,6 @@ _FAMILIES = {
         "HomoLR": "HOMO_LR",
         "HeteroSSHELR": "HETERO_SSHE_LR",
         "HeteroSSHELinR": "HETERO_SSHE_LIN_R",
-        "LocalBaseline": "LOCAL_BASELINE",
     },
     "boosting": {
         "HeteroSecureBoost": "HETERO_SECURE_BOOST",

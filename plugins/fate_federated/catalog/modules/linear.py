@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from fate_federated.catalog.linear_params import (
     LEGACY_LOGISTIC,
@@ -12,8 +12,8 @@ from fate_federated.catalog.linear_params import (
     LinearModelParams,
     LogisticParams,
 )
-from fate_federated.catalog.modules.roles import GUEST, GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
-from fate_federated.catalog.shared_params import AnyCase, Count, ModuleParams, PositiveInt, PredictParams, renamed
+from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.shared_params import AnyCase, Count, PositiveInt, renamed
 from fate_federated.catalog.spec import ModuleSpec
 
 
@@ -82,14 +82,6 @@ def _check_on_shares(params: HeteroSSHELRParams | HeteroSSHELinRParams, optimize
         raise ValueError(f"the optimizer {params.optimizer} needs reveal_every_iter: true")
 
 
-class LocalBaselineParams(ModuleParams):
-    """A model of scikit-learn at one party, to compare with."""
-
-    model_name: Annotated[Literal["LogisticRegression"], AnyCase()] = "LogisticRegression"
-    model_opts: dict[str, Any] | None = None
-    predict_param: PredictParams = Field(default_factory=PredictParams)
-
-
 HOMO_LR = ModuleSpec(
     module="HomoLR",
     roles=GUEST_HOST_ARBITER,
@@ -103,7 +95,4 @@ HETERO_SSHE_LR = ModuleSpec(
 )
 HETERO_SSHE_LIN_R = ModuleSpec(
     module="HeteroSSHELinR", roles=GUEST_HOST, needs=GUEST_HOST, params=HeteroSSHELinRParams, model_outputs=1
-)
-LOCAL_BASELINE = ModuleSpec(
-    module="LocalBaseline", roles=GUEST_HOST, needs=GUEST, params=LocalBaselineParams, model_outputs=1
 )
