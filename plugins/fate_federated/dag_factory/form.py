@@ -33,7 +33,7 @@ def trigger_form(pipeline: Pipeline) -> dict[str, Param]:
         title="Component parameters",
         description=(
             'For this run, at every party: `{"common": {"<component>": {…}}, "role": {"host": {"0": {"<component>": '
-            "{…}}}}}`. What is said here goes over the conf and over the other fields."
+            "{…}}}}`. What is said here goes over the conf and over the other fields."
         ),
     )
     return form
