@@ -177,6 +177,19 @@ def test_a_fold_of_one_class_has_what_needs_no_ranking(
     assert "rows have the same label" in caplog.text
 
 
+def test_each_fold_of_a_cross_validation_is_scored_by_itself(guest: Party, rows: Table) -> None:
+    fold = np.random.default_rng(11).integers(0, 3, 400)
+    table = Table(rows.data.append_column("fold", pa.array(fold)), "id", "label")
+    result = evaluate(guest, {}, table)
+    assert set(result.summary) == {"hetero_lr_0.0", "hetero_lr_0.1", "hetero_lr_0.2"}
+    score, validated = rows.data["predict_score"].to_numpy(), np.arange(400) >= 300
+    for index in range(3):
+        part = (fold == index) & validated
+        expected = sk.roc_auc_score(rows.label[part], score[part])
+        assert result.summary[f"hetero_lr_0.{index}"]["validate"]["auc"] == pytest.approx(expected, abs=1e-12)
+        assert ("validate", f"hetero_lr_0.{index}_psi") in result.tracker.meta
+
+
 def test_a_table_without_rows_is_left_out_of_several(
     guest: Party, rows: Table, caplog: pytest.LogCaptureFixture
 ) -> None:

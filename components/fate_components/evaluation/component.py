@@ -25,8 +25,9 @@ class Evaluation(Component[EvaluationParams]):
 
     It takes tables with the columns label, predict_result, predict_score, predict_detail and type (train, validate,
     predict ...), as far as the metrics need them, and scores each type's rows by themselves: its metrics' namespace is
-    the type, their name that of the component that predicted. Where the table says how much its rows count, they
-    count so, except in clustering. The guest has to have predictions; other parties score what they have.
+    the type, their name that of the component that predicted, such as hetero_lr_0, or hetero_lr_0.2 for the fold 2 of a
+    cross validation. Where the table says how much its rows count, they count so, except in clustering. The guest has
+    to have predictions; other parties score what they have.
     """
 
     Params = EvaluationParams
@@ -92,7 +93,7 @@ class Evaluation(Component[EvaluationParams]):
 
 
 def _by_source(inputs: Inputs) -> dict[str, dict[str, Table]]:
-    """Rows by the name of the component that made them, and then by type.
+    """Rows by the name of the component that made them, with the fold behind it, and then by type.
 
     Raises:
         DataError: the same is given twice, or there are no rows at all.
@@ -106,10 +107,11 @@ def _by_source(inputs: Inputs) -> dict[str, dict[str, Table]]:
             if not len(table):
                 empty.append(source)
                 continue
-            for kind, rows in read.by_type(table):
-                if kind in found.setdefault(source, {}):
-                    raise DataError(f"{source} is given twice with {kind} rows. Evaluate its outputs apart.")
-                found[source][kind] = rows
+            for fold, kind, rows in read.data_sets(table):
+                name = f"{source}.{fold}" if fold else source
+                if kind in found.setdefault(name, {}):
+                    raise DataError(f"{name} is given twice with {kind} rows. Evaluate its outputs apart.")
+                found[name][kind] = rows
     if empty and not found:
         raise DataError(f"There are no rows to evaluate: the tables of {', '.join(empty)} are empty.")
     for source in empty:

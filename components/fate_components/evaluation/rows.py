@@ -15,6 +15,8 @@ from fate_federated.errors import DataError
 from fate_federated.task.table import Table
 
 LABEL, RESULT, SCORE, DETAIL, TYPE = "label", "predict_result", "predict_score", "predict_detail", "type"
+FOLD = "fold"
+"""Of the rows that a cross validation hands on: every row once for each fold."""
 CLUSTER = ("predicted_cluster_index", "predicted_label", RESULT)
 """What the column of a row's cluster may be called."""
 SPREAD, RADIUS, DISTANCE = "cluster_inner_dist", "cluster_max_radius", "inter_cluster_dist"
@@ -23,25 +25,32 @@ of its centre to those of all clusters, in the order of the rows."""
 
 _SLICE = 2**17
 
-_READ = (LABEL, RESULT, SCORE, DETAIL, TYPE, *CLUSTER, SPREAD, RADIUS, DISTANCE)
+_READ = (LABEL, RESULT, SCORE, DETAIL, TYPE, FOLD, *CLUSTER, SPREAD, RADIUS, DISTANCE)
 
 
-def by_type(table: Table) -> Iterator[tuple[str, Table]]:
+def data_sets(table: Table) -> Iterator[tuple[str, str, Table]]:
     """The rows of each value of the column ``type`` (train, validate, predict ...), without columns of no use here.
 
-    Rows without it are train.
+    Yields:
+        the fold, as text; the type; the rows. Without a column ``fold`` the first is empty, without ``type`` the second
+        is train.
     """
     names = [name for name in table.data.column_names if name in (*_READ, table.label_column, table.weight_column)]
     data = table.data.select([table.id_column, *(name for name in names if name != table.id_column)])
-    table = Table(data, table.id_column, table.label_column, weight_column=table.weight_column)
-    if TYPE not in data.column_names:
-        yield "train", table
+    for fold, of_fold in _parts(data, FOLD, ""):
+        for kind, rows in _parts(of_fold, TYPE, "train"):
+            yield fold, kind, Table(rows, table.id_column, table.label_column, weight_column=table.weight_column)
+
+
+def _parts(data: pa.Table, name: str, otherwise: str) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each value of a column, those without a value under another name."""
+    if name not in data.column_names:
+        yield otherwise, data
         return
-    types = pc.fill_null(data.column(TYPE).cast(pa.string()), "train")
-    kinds = pc.unique(types).to_pylist()
-    for kind in kinds:
-        rows = data if len(kinds) == 1 else data.filter(pc.equal(types, kind))
-        yield kind, Table(rows, table.id_column, table.label_column, weight_column=table.weight_column)
+    values = pc.fill_null(data.column(name).cast(pa.string()), otherwise)
+    distinct = pc.unique(values).to_pylist()
+    for value in distinct:
+        yield value, data if len(distinct) == 1 else data.filter(pc.equal(values, value))
 
 
 def label_name(table: Table) -> str:
