@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fate_components.writer.spec import DOWNLOAD, WRITER
+from fate_components.writer.spec import DOWNLOAD, WRITER, DownloadParams
 from fate_federated.errors import DataError, DslError, TableIsUploaded
 from fate_federated.federation import Federation, MemoryTables, make_table
 from fate_federated.party import Party
@@ -54,6 +54,14 @@ def test_a_download_is_a_file(params: dict[str, str], path: str, guest: Party, t
     assert catalogue.exported == {path: table}
     assert result.summary == {"location": path, "count": 2}
     assert result.tracker.meta["download", "data_access"]["metric_type"] == "DOWNLOAD"
+
+
+@pytest.mark.parametrize(
+    ("params", "separator"),
+    [({}, ","), ({"delimiter": ";"}, ";"), ({"delimitor": "|"}, "|"), ({"delimitor": "|", "delimiter": ";"}, ";")],
+)
+def test_the_delimiter_has_two_names(params: dict[str, str], separator: str) -> None:
+    assert DownloadParams(**params).separator == separator
 
 
 def test_there_must_be_data(guest: Party) -> None:

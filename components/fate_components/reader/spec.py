@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, PlainValidator
 
 from fate_federated.catalog.shared_params import ModuleParams, ParameterGroup
 from fate_federated.catalog.spec import ComponentSpec
@@ -26,15 +26,17 @@ class JobOutput(ParameterGroup):
     data_name: str = Field("data", min_length=1)
 
 
-def _form(value: Any) -> str:
-    job = "job_id" in value if isinstance(value, dict) else isinstance(value, JobOutput)
-    return "job" if job else "table"
+def _named(value: Any) -> TableName | JobOutput:
+    # One of the two, not either: what is wrong is said of the one that is meant.
+    if isinstance(value, JobOutput) or (isinstance(value, dict) and "job_id" in value):
+        return JobOutput.model_validate(value)
+    return TableName.model_validate(value)
 
 
 class ReaderParams(ModuleParams):
     """FATE's parameters."""
 
-    table: Annotated[Annotated[TableName, Tag("table")] | Annotated[JobOutput, Tag("job")], Discriminator(_form)]
+    table: Annotated[TableName | JobOutput, PlainValidator(_named, json_schema_input_type=TableName | JobOutput)]
 
 
 READER = ComponentSpec(

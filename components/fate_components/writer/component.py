@@ -57,7 +57,7 @@ class Download(Component[DownloadParams]):
     def _write(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table = input_table(ctx, inputs)
         path = self.params.output_path or f"{ctx.component}.csv"
-        location = _catalogue(ctx, inputs).export(path, table, self.params.delimiter)
+        location = _catalogue(ctx, inputs).export(path, table, self.params.separator)
         log.info("wrote %d rows to %s", len(table), location)
         ctx.tracker.log_metric("download", "data_access", (), {"metric_type": "DOWNLOAD", "count": len(table)})
         ctx.tracker.set_summary({"location": location, "count": len(table)})

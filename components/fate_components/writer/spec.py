@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator
 
 from fate_federated.catalog.shared_params import ModuleParams
 from fate_federated.catalog.spec import ComponentSpec, unavailable
@@ -54,19 +54,12 @@ class DownloadParams(ModuleParams):
     name."""
     delimiter: str = Field(",", min_length=1, max_length=1)
     delimitor: str = Field(",", min_length=1, max_length=1)
-    """An older name of delimiter."""
+    """Another name of delimiter, which counts where that is not written."""
     namespace: str = ""
     name: str = ""
     table_name: str = ""
     work_mode: Literal[0, 1] | None = None
     """Of FATE up to 1.4; means nothing here."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_name(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "delimitor" in value:
-            return {"delimiter": value["delimitor"], **value}
-        return value
 
     @field_validator("output_path")
     @classmethod
@@ -80,6 +73,11 @@ class DownloadParams(ModuleParams):
     def _wired(cls, value: str) -> str:
         named: str = _not_by_name(value)
         return named
+
+    @property
+    def separator(self) -> str:
+        """Between columns, whichever of the two names the conf uses."""
+        return self.delimiter if "delimiter" in self.model_fields_set else self.delimitor
 
 
 ROLES = frozenset({Role.GUEST, Role.HOST, Role.LOCAL})
