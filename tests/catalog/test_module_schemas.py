@@ -196,7 +196,7 @@ def test_spellings_that_fate_takes(module: str, given: dict[str, Any], read: obj
         ("Evaluation", {"metrics": ["aux"]}, "metrics"),
         ("DataTransform", {"input_format": "wide"}, "input_format"),
         ("DataIO", {"with_match_id": True}, "with_match_id"),
-        ("Reader", {"table": {"name": "breast"}}, "table.namespace"),
+        ("Reader", {"table": {"name": "breast"}}, "table.by name.namespace"),
     ],
 )
 def test_nonsense_is_a_mistake(module: str, given: dict[str, Any], place: str) -> None:

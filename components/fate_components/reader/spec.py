@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator
+from pydantic import Discriminator, Field, Tag
 
 from fate_federated.catalog.shared_params import ModuleParams, ParameterGroup
 from fate_federated.catalog.spec import ComponentSpec
@@ -26,17 +26,16 @@ class JobOutput(ParameterGroup):
     data_name: str = Field("data", min_length=1)
 
 
-def _named(value: Any) -> TableName | JobOutput:
-    # One of the two, not either: what is wrong is said of the one that is meant.
-    if isinstance(value, JobOutput) or (isinstance(value, dict) and "job_id" in value):
-        return JobOutput.model_validate(value)
-    return TableName.model_validate(value)
+def _kind(value: Any) -> str:
+    """Which of the two is meant: what is wrong is said of that one alone."""
+    is_output = isinstance(value, JobOutput) or (isinstance(value, dict) and "job_id" in value)
+    return "by job" if is_output else "by name"
 
 
 class ReaderParams(ModuleParams):
     """FATE's parameters."""
 
-    table: Annotated[TableName | JobOutput, PlainValidator(_named, json_schema_input_type=TableName | JobOutput)]
+    table: Annotated[Annotated[TableName, Tag("by name")] | Annotated[JobOutput, Tag("by job")], Discriminator(_kind)]
 
 
 READER = ComponentSpec(
