@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from split_data import ARBITER, GUEST, HOSTS, Floats, Split, split
 
-from fate_components.crypto.integers import Residues
-from fate_components.linear.family import Quadratic
-from fate_components.linear.layout import Layout
 from fate_components.linear.messages import Plan
 from fate_federated.errors import DataError
 from fate_federated.transport.memory import Message
@@ -60,49 +56,33 @@ def test_each_role_receives_what_the_protocol_says_and_no_more(messages: list[Me
     assert kinds(messages, ARBITER, GUEST) == {
         ("plan", Kind.PARAMETERS), ("gradient", Kind.CIPHERTEXT), ("progress", Kind.CIPHERTEXT),
     }  # fmt: skip
+    crossed = {("columns", Kind.CIPHERTEXT), ("gradient_part", Kind.CIPHERTEXT)}
     for host in HOSTS:
         assert kinds(messages, ARBITER, host) == {("gradient", Kind.CIPHERTEXT)}
-        assert kinds(messages, host, GUEST) == {("plan", Kind.PARAMETERS), ("residual", Kind.CIPHERTEXT)}
+        assert kinds(messages, host, GUEST) == {("plan", Kind.PARAMETERS), *crossed}
         assert kinds(messages, host, ARBITER) == {
             ("public_key", Kind.PARAMETERS), ("gradient", Kind.TENSOR), ("verdict", Kind.PARAMETERS),
         }  # fmt: skip
         assert kinds(messages, GUEST, host) == {
-            ("features", Kind.PARAMETERS), ("score", Kind.CIPHERTEXT), ("progress", Kind.CIPHERTEXT),
-            ("predicted_score", Kind.TENSOR),
+            ("features", Kind.PARAMETERS), ("progress", Kind.CIPHERTEXT), ("predicted_score", Kind.TENSOR), *crossed,
         }  # fmt: skip
-    assert not kinds(messages, HOSTS[0], HOSTS[1])
+    assert kinds(messages, HOSTS[0], HOSTS[1]) == crossed
 
 
 def test_no_ciphertext_is_sent_twice(messages: list[Message]) -> None:
-    seen: dict[tuple[object, str], set[bytes]] = {}
+    seen: dict[tuple[object, object, str], set[bytes]] = {}
     for message in messages:
         value = decode(message.structure, message.body)
         if isinstance(value, Ciphertexts):
             width = value.width_bytes
             parts = {value.data[at : at + width] for at in range(0, len(value.data), width)}
             assert len(parts) * width == len(value.data)
-            # The residual is one message to several hosts.
-            key = (message.sender, message.tag)
+            # Columns are one message to several parties.
+            to = None if message.tag.startswith("columns") else message.receiver
+            key = (message.sender, to, message.tag)
             assert seen.setdefault(key, parts) == parts
     everything = [part for parts in seen.values() for part in parts]
     assert len(everything) == len(set(everything))
-
-
-def test_what_the_arbiter_is_asked_to_decrypt_is_hidden(two_hosts: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    decrypted: list[int] = []
-    wanted = Layout.wanted
-
-    def seen(layout: Layout, plaintexts: Residues) -> npt.NDArray[np.uint8]:
-        decrypted.extend(int(value) for value in plaintexts)
-        return wanted(layout, plaintexts)
-
-    monkeypatch.setattr(Layout, "wanted", seen)
-    two_hosts.fit({"max_iter": 3})
-    layout = Quadratic(0.25, 0.5, 0.0).layout(1024, 40, 1, 2, rows_apart=False)
-    assert len(decrypted) == 12  # of three columns at the guest and two at each host, two share a plaintext
-    # The pads are uniform and 64 bits longer than what they hide.
-    assert all(layout.hidden_bits - 48 < number.bit_length() <= layout.hidden_bits for number in decrypted)
-    assert len(set(decrypted)) == len(decrypted)
 
 
 def test_the_rows_of_a_batch_follow_from_the_plan_alone() -> None:

@@ -310,7 +310,7 @@ def test_messages_of_the_family_are_of_the_kinds_that_the_protocol_names() -> No
     }  # fmt: skip
     # Only hosts of a log-linear model send to one another: the product so far, encrypted.
     between = {some.tag.split(".")[0] for some in seen if (some.sender, some.receiver) == HOSTS}
-    assert between == {"score"}
+    assert between == {"gradient_score"}
     assert not [some for some in seen if some.sender == ARBITER and some.kind is Kind.CIPHERTEXT]
 
 

@@ -1,15 +1,18 @@
 """What HeteroLR, HeteroLinR and HeteroPoisson share: their protocol, and what is done around a training.
 
-The protocol is that of Hardy et al. 2017 (arXiv:1711.10677, section 3), with several hosts, and with gradients that the
-arbiter does not see. In each batch, with u = Σ X_p w_p over the parties p, the residual d of :mod:`.family`, and [.]
-for Paillier ciphertexts under the arbiter's key:
+The protocol starts from that of Hardy et al. 2017 (arXiv:1711.10677, section 3): an arbiter holds a Paillier key, and
+gradients X^T d are computed on ciphertexts, [.] below. Here there may be several hosts, and the arbiter sees no
+gradient.
+With u = Σ X_p w_p over the parties p, and the residual d of :mod:`.family`, each batch is one of two exchanges:
 
-1. each host sends the guest its part of [d], which is a multiple of [X_h w_h]; for a log-linear model hosts hand
-   [e^u] on from one to the next, and the last to the guest;
-2. the guest completes [d] and sends it to the hosts;
-3. each party p computes [X_p^T d] by multi-exponentiation and adds a pad 64 bits longer than it; the arbiter decrypts
-   and returns what was asked for (see :mod:`.layout`). Without its pad that is the party's gradient, and each party
-   makes its own step.
+* Where d is a sum of terms that each party knows of its own (logistic and linear regression), parties have sent one
+  another [X_p], once; each q returns [X_p^T t_q] of its terms t_q (:mod:`.crossing`).
+* Where it is not (Poisson regression; rows with weights, or that hide others, which only the guest knows), each host
+  sends its part of [d], for a log-linear model hosts hand [e^u] on from one to the next; the guest completes [d] and
+  sends it to the hosts; each party computes [X_p^T d] by multi-exponentiation.
+
+Either way a party adds a pad that is uniform modulo n, the arbiter decrypts, and what is left without the pad is the
+party's gradient; each makes its own step.
 
 After all batches each party's part of the loss is summed encrypted by the guest. A party knows its part: Σ d·u_p is
 w_p·X_p^T d. The arbiter decrypts the sum and says whether to go on.
@@ -34,7 +37,7 @@ What each role learns, besides the model that is its own, if all follow the prot
   something of d, and so of the labels: with as many features as rows in a batch a host could solve for d. The guest
   warns of such a batch. A HeteroPoisson host has the labels encrypted.
 
-An arbiter that colludes with a party can decrypt whatever that party receives: residuals, and so labels, for a host;
-hosts' scores for the guest. All parties are trusted to follow the protocol. Rows are matched by their order, which is
-that of the Intersection before.
+An arbiter that colludes with a party can decrypt whatever that party receives: of the guest its columns and labels,
+turned by a secret matrix, or residuals, and so labels; of hosts their turned columns or their scores. All parties are
+trusted to follow the protocol. Rows are matched by their order, which is that of the Intersection before.
 """

@@ -8,16 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.paillier import PrivateKey
 from fate_components.linear.course import Course
 from fate_components.linear.following import progress_from_peer
-from fate_components.linear.layout import Layout
-from fate_components.linear.messages import Standing, Step, Verdict
+from fate_components.linear.layout import reveal
+from fate_components.linear.messages import Standing, Verdict
 from fate_components.linear.model import Floats
 from fate_components.linear.quasi_newton import serve_coefficients
-from fate_federated.errors import MessageRejected
-from fate_federated.task.context import Peer, TaskContext
+from fate_federated.task.context import TaskContext
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +24,21 @@ def train_arbiter(
     ctx: TaskContext, course: Course, private: PrivateKey, log_loss: Callable[[int, Verdict], None]
 ) -> None:
     """Serve until the training has converged, the guest stops it, or max_iter iterations long."""
-    layout, models, rhythm = course.layout(), course.plan.models, course.rhythm
+    models, rhythm = course.plan.models, course.rhythm
     parties = (*ctx.guests, *ctx.hosts)
     before, converged, steps = np.full(models, math.inf), np.zeros(models, dtype=np.bool_), 0
     for iteration in range(course.params.max_iter):
         for number in range(course.batches):
             step = course.step(iteration, number)
             for peer in parties:
-                _reveal(private, peer, "gradient", step, layout)
+                reveal(private, peer, "gradient", step)
             if rhythm is not None:
                 if rhythm.pairs(steps):
                     serve_coefficients(ctx, private, step, models, rhythm.pairs(steps))
                 steps += 1
                 if rhythm.measures(steps):
                     for peer in parties:
-                        _reveal(private, peer, "curvature", step, layout)
+                        reveal(private, peer, "curvature", step)
         losses, change, norm = _progress(ctx, course, private, iteration)
         match course.params.early_stop:
             case "diff":
@@ -60,13 +58,6 @@ def train_arbiter(
         if stop or converged.all():
             log.info("ended in iteration %d: %s", iteration, "by validation" if stop else course.params.early_stop)
             return
-
-
-def _reveal(private: PrivateKey, peer: Peer, tag: str, step: Step, layout: Layout) -> None:
-    hidden = EncryptedArray.from_wire(peer.pull(tag, step), private.public, layout.hidden_bits)
-    if len(hidden.shape) != 1 or hidden.exponent:
-        raise MessageRejected(f"{peer.party} sent something else than padded inner products.")
-    peer.push(tag, layout.wanted(hidden.decrypt_residues(private)), step)
 
 
 def _progress(ctx: TaskContext, course: Course, private: PrivateKey, iteration: int) -> tuple[Floats, Floats, Floats]:

@@ -10,11 +10,11 @@ import numpy as np
 
 from fate_components.crypto.paillier import PublicKey, generate_keypair
 from fate_components.linear.arbiter import train_arbiter
-from fate_components.linear.course import Course, Progress
+from fate_components.linear.course import MOST_PRECISE, Course, Progress
 from fate_components.linear.family import Family
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
-from fate_components.linear.learner import MOST_PRECISE, Columns, Learner, checked_features, part_of
+from fate_components.linear.learner import Columns, Learner, checked_features, part_of
 from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart, linear_part
 from fate_components.linear.optimizer import OPTIMIZERS, Descent
@@ -271,8 +271,7 @@ class VerticalLinear(Component[V], Generic[V]):
         params, count = self.params, len(data.header) + intercept
         models = course.plan.models
         features = np.column_stack([data.features, np.ones(len(data.features))]) if intercept else data.features
-        precision = params.floating_point_precision or MOST_PRECISE
-        columns = Columns.of(features, precision)
+        columns = Columns.of(features, course.precision)
         if label is not None:
             columns = columns.beside(Columns.of(self.family.label_columns(label, models), MOST_PRECISE))
         weights = initial_weights(ctx, params.init_param, (count, models)) if start is None else start

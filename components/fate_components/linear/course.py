@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fate_components.crypto.paillier import PublicKey
-from fate_components.linear.family import Family
+from fate_components.linear.family import Family, Quadratic
 from fate_components.linear.layout import Layout
 from fate_components.linear.messages import Plan, Rows, Step
 from fate_components.linear.model import Floats
 from fate_components.linear.params import VerticalParams
 from fate_components.linear.quasi_newton import Rhythm
+
+MOST_PRECISE = 40
+"""Bits behind the binary point where floating_point_precision is null."""
 
 PROGRESS_BITS = 448
 """Bits of the integers behind what is said of an iteration; a 1024-bit key has room for them."""
@@ -57,9 +60,19 @@ class Course:
         return min(int(self.plan.batch_size * (1 + self.params.masked_rate)), self.plan.rows)
 
     @property
-    def rows_apart(self) -> bool:
-        """Whether rows count differently, so that each has ciphertexts of its own."""
-        return self.plan.weighted or self.random
+    def crosses(self) -> bool:
+        """Whether each party knows its part of every row's residual, so that encrypted columns are enough."""
+        return isinstance(self.family, Quadratic) and not self.plan.weighted and not self.random
+
+    @property
+    def largest_batch(self) -> int:
+        """Rows that are summed over at once."""
+        return max(self.announced, self.sampled) if self.rhythm else self.announced
+
+    @property
+    def precision(self) -> int:
+        """Bits behind the binary point of numbers that are multiplied with ciphertexts."""
+        return self.params.floating_point_precision or MOST_PRECISE
 
     @property
     def sampled(self) -> int:
@@ -74,8 +87,7 @@ class Course:
 
     def layout(self) -> Layout:
         """Of residuals."""
-        rows = max(self.announced, self.sampled) if self.rhythm else self.announced
-        return self.family.layout(self.key.bits, rows, self.plan.models, self.hosts, rows_apart=self.rows_apart)
+        return self.family.layout(self.key.bits, self.largest_batch, self.plan.models, self.hosts)
 
     def step(self, iteration: int, batch: int = 0) -> Step:
         """What tells a batch's messages apart."""

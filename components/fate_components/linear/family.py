@@ -44,12 +44,14 @@ class Quadratic:
     label_slope: float
     constant: float
 
-    def layout(self, key_bits: int, batch: int, models: int, hosts: int, *, rows_apart: bool) -> Layout:
-        """Residuals are sums; rows are apart where they are weighted."""
-        weight = WEIGHT_BITS if rows_apart else 0
-        exponent = -FRACTION_BITS - (WEIGHT_FRACTION_BITS if rows_apart else 0)
-        bits = TERM_BITS + (hosts + 1).bit_length() + weight
-        return Layout.of(key_bits, batch, models, bits, exponent, apart=False, rows_apart=rows_apart)
+    def layout(self, key_bits: int, batch: int, models: int, hosts: int) -> Layout:
+        """Residuals are sums, of weighted rows."""
+        bits = TERM_BITS + (hosts + 1).bit_length() + WEIGHT_BITS
+        return Layout.of(key_bits, batch, models, bits, -FRACTION_BITS - WEIGHT_FRACTION_BITS, apart=False)
+
+    def term(self, score: Floats, label: Floats | None) -> Floats:
+        """A party's part of d, shape (rows, models): the guest's, which has the label, or a host's."""
+        return self.slope * score if label is None else self.slope * score - self.label_slope * label
 
     def send_terms(
         self, ctx: TaskContext, key: PublicKey, layout: Layout, tag: str, step: Step, score: Floats, present: Floats
@@ -60,22 +62,22 @@ class Quadratic:
             score: X_h w_h, shape (rows, models).
             present: 1, or 0 where a row is not a model's; that shape or (rows, 1).
         """
-        terms = FixedPoint(_integers(self.slope * score * present, FRACTION_BITS, step), 0)
+        terms = FixedPoint(integers_of(self.term(score, None) * present, FRACTION_BITS, step), 0)
         ctx.guest.push(tag, EncryptedArray.encrypt(key, layout.packed(terms.integers)).to_wire(layout.wire_bits), step)
 
     def residual(
         self, ctx: TaskContext, key: PublicKey, layout: Layout, tag: str, step: Step, score: Floats, label: Floats,
-        present: Floats, weight: Floats | None,
+        present: Floats, weight: Floats,
     ) -> EncryptedArray:  # fmt: skip
-        """The guest's sum of all parts: d, times the row's weight; shape (groups, ciphertexts).
+        """The guest's sum of all parts: d, times the row's weight; shape (groups, rows).
 
         Args:
             score: X_g w_g, shape (rows, models).
             label: y, shape (rows, models) or (rows, 1).
             weight: shape (rows,).
         """
-        own = _integers((self.slope * score - self.label_slope * label) * present, FRACTION_BITS, step)
-        shape = (layout.groups, layout.ciphertexts(len(score)))
+        own = integers_of(self.term(score, label) * present, FRACTION_BITS, step)
+        shape = (layout.groups, len(score))
         total = layout.packed(own)
         encrypted: EncryptedArray | None = None
         for value in ctx.hosts.pull(tag, step):
@@ -84,9 +86,8 @@ class Quadratic:
         if encrypted is None:
             raise ModelError("There is no host to train with.")
         residual = encrypted + total
-        if weight is not None:
-            factors = np.array([int(number) for number in np.rint(weight * 2.0**WEIGHT_FRACTION_BITS)], dtype=object)
-            residual = residual * FixedPoint(factors, 0)
+        factors = np.rint(weight * 2.0**WEIGHT_FRACTION_BITS).astype(np.int64).astype(object)
+        residual = residual * FixedPoint(factors, 0)
         return residual.bounded(1 << layout.wire_bits)
 
     def label_columns(self, label: Floats, models: int) -> Floats:
@@ -112,11 +113,11 @@ class Quadratic:
 class LogLinear:
     """d = µ - y, where µ is a product over the parties: hosts hand e^u on from one to the next."""
 
-    def layout(self, key_bits: int, batch: int, models: int, hosts: int, *, rows_apart: bool) -> Layout:
+    def layout(self, key_bits: int, batch: int, models: int, hosts: int) -> Layout:
         """Each number by itself: a product is one row's and one model's."""
         bits = TERM_BITS * (hosts + 1) + 1
         exponent = -FRACTION_BITS * (hosts + 1)
-        return Layout.of(key_bits, batch, models, bits, exponent, apart=True, rows_apart=True)
+        return Layout.of(key_bits, batch, models, bits, exponent, apart=True)
 
     def send_terms(
         self, ctx: TaskContext, key: PublicKey, layout: Layout, tag: str, step: Step, score: Floats, present: Floats
@@ -124,7 +125,7 @@ class LogLinear:
         """The product of e^u over this host and those before it, encrypted, to the next or to the guest."""
         hosts = [party for party in ctx.participants if party.role is ctx.party.role]
         place = hosts.index(ctx.party)
-        factors = FixedPoint(_integers(_exp(score, step) * present, FRACTION_BITS, step).T, 0)
+        factors = FixedPoint(integers_of(_exp(score, step) * present, FRACTION_BITS, step).T, 0)
         if place:
             before = next(peer for peer in ctx.hosts if peer.party == hosts[place - 1])
             value = terms_from_peer(before.pull(tag, step), key, TERM_BITS * place, factors.integers.shape)
@@ -137,15 +138,15 @@ class LogLinear:
 
     def residual(
         self, ctx: TaskContext, key: PublicKey, layout: Layout, tag: str, step: Step, score: Floats, label: Floats,
-        present: Floats, weight: Floats | None,
+        present: Floats, weight: Floats,
     ) -> EncryptedArray:  # fmt: skip
         """The guest's µ - y, times the row's weight; shape (models, rows). ``score`` has log E in it."""
         hosts = len(ctx.hosts)
-        counted = present if weight is None else present * weight[:, None]
+        counted = present * weight[:, None]
         shape = (layout.models, len(score))
         value = terms_from_peer(ctx.hosts.members[-1].pull(tag, step), key, TERM_BITS * hosts, shape)
-        own = _integers(_exp(score, step) * counted, FRACTION_BITS, step)
-        observed = _integers(np.broadcast_to(label * counted, score.shape), FRACTION_BITS, step)
+        own = integers_of(_exp(score, step) * counted, FRACTION_BITS, step)
+        observed = integers_of(np.broadcast_to(label * counted, score.shape), FRACTION_BITS, step)
         scaled = -observed * (1 << (FRACTION_BITS * hosts))
         return (value * FixedPoint(own.T, 0) + FixedPoint(scaled.T, 0)).bounded(1 << layout.wire_bits)
 
@@ -160,7 +161,7 @@ class LogLinear:
 
     def host_loss(self, label: EncryptedArray, score: Floats) -> EncryptedArray:
         """A host's part: -Σ y·u_h, shape (models,), of labels that it only has encrypted, shape (rows,)."""
-        columns = FixedPoint(_integers(-score, FRACTION_BITS, ()).T.astype(np.int64), -FRACTION_BITS)
+        columns = FixedPoint(integers_of(-score, FRACTION_BITS, ()).T.astype(np.int64), -FRACTION_BITS)
         return columns @ label
 
 
@@ -196,7 +197,7 @@ def _exp(score: Floats, step: Step) -> Floats:
     return raised
 
 
-def _integers(values: Floats, fraction_bits: int, step: Step) -> npt.NDArray[np.object_]:
+def integers_of(values: Floats, fraction_bits: int, step: Step) -> npt.NDArray[np.object_]:
     """Multiples of 2**-fraction_bits, as Python's integers.
 
     Raises:

@@ -8,10 +8,12 @@ import numpy as np
 
 from fate_components.crypto.encrypted_array import EncryptedArray, concatenate
 from fate_components.linear.course import Course, Progress
+from fate_components.linear.crossing import Crossing
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Standing, Verdict
 from fate_components.linear.model import Floats
 from fate_federated.errors import MessageRejected
+from fate_federated.task.context import TaskContext
 
 
 @dataclass(slots=True)
@@ -50,6 +52,14 @@ class Following:
             tuple(len(some) for some in self.losses), tuple(not moves for moves in active.tolist()),
             tuple(tuple(some) for some in self.losses), weights, iteration, tuple(self.checkpoints),
         )  # fmt: skip
+
+
+def opened(ctx: TaskContext, course: Course, learner: Learner) -> Crossing | None:
+    """Encrypted columns, exchanged with the other parties; None where residuals are to be."""
+    if not course.crosses:
+        return None
+    numbers, step = learner.columns.numbers, (course.part,)
+    return Crossing.open(ctx, course.key, numbers, course.precision, course.largest_batch, step)
 
 
 def progress_of(course: Course, learner: Learner, loss: Floats | EncryptedArray) -> EncryptedArray:

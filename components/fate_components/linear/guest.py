@@ -11,8 +11,8 @@ import numpy as np
 
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.linear.course import PROGRESS_BITS, Course, Progress
-from fate_components.linear.family import FRACTION_BITS, LogLinear
-from fate_components.linear.following import Following, progress_from_peer, progress_of
+from fate_components.linear.family import FRACTION_BITS, LogLinear, Quadratic
+from fate_components.linear.following import Following, opened, progress_from_peer, progress_of
 from fate_components.linear.host import LABEL_BITS
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict
@@ -56,18 +56,21 @@ def train_guest(
     if isinstance(family, LogLinear) and not course.random:
         _send_labels(ctx, course, answers, (course.part,), np.arange(course.plan.rows), None)
 
-    def residual_of(tag: str, step: Step, rows: Rows, score: Floats, label: Floats, counted: Floats) -> Floats:
-        weight = counted if answers.weight is None else counted * answers.weight[rows]
+    crossing = opened(ctx, course, learner)
+
+    def sums_of(tag: str, step: Step, rows: Rows, score: Floats, label: Floats, weight: Floats) -> Floats:
+        present = learner.present_in(rows)
+        if crossing is not None and isinstance(family, Quadratic):
+            return crossing.sums(tag, step, rows, family.term(score, label) * present)
         residual = family.residual(
-            ctx, course.key, layout, f"{tag}score", step, score, label, learner.present_in(rows),
-            weight if course.rows_apart else None,
+            ctx, course.key, layout, f"{tag}_score", step, score, label, present, weight
         )  # fmt: skip
-        ctx.hosts.push(f"{tag}residual", residual.to_wire(layout.wire_bits), step)
-        return learner.sums(ctx.arbiter, tag.rstrip("_") or "gradient", step, rows, residual, layout)
+        ctx.hosts.push(f"{tag}_residual", residual.to_wire(layout.wire_bits), step)
+        return learner.sums(ctx.arbiter, tag, step, rows, residual, layout)
 
     def curvature(step: Step, rows: Rows, change: Floats) -> Floats:
-        score, ones = learner.features[rows] @ change, np.ones(len(rows))
-        sums = residual_of("curvature_", step, rows, score, np.zeros((len(rows), 1)), ones)
+        weight = np.ones(len(rows)) if answers.weight is None else answers.weight[rows]
+        sums = sums_of("curvature", step, rows, learner.features[rows] @ change, np.zeros((len(rows), 1)), weight)
         return learner.curvature(sums[:own], course.sample_counts(learner.present_in(rows)), change)
 
     for iteration in range(course.params.max_iter):
@@ -79,8 +82,8 @@ def train_guest(
             score = learner.score(rows) + answers.offset[rows, None]
             if isinstance(family, LogLinear) and course.random:
                 _send_labels(ctx, course, answers, step, rows, counted)
-            sums = residual_of("", step, rows, score, label, counted)
             weight = counted if answers.weight is None else counted * answers.weight[rows]
+            sums = sums_of("gradient", step, rows, score, label, weight)
             part = family.guest_loss(
                 (learner.descent.weights * sums[:own]).sum(axis=0), sums[own:], label, score,
                 weight[:, None] * np.broadcast_to(present, score.shape),

@@ -10,8 +10,8 @@ import numpy as np
 
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.linear.course import PROGRESS_BITS, Course, Progress
-from fate_components.linear.family import LogLinear, terms_from_peer
-from fate_components.linear.following import Following, progress_of
+from fate_components.linear.family import LogLinear, Quadratic, terms_from_peer
+from fate_components.linear.following import Following, opened, progress_of
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict, rows_from_wire
 from fate_components.linear.model import Floats
@@ -39,11 +39,20 @@ def train_host(
     if isinstance(course.family, LogLinear) and not course.random:
         labels = _labels(ctx, course, (course.part,), course.plan.rows)
 
+    crossing = opened(ctx, course, learner)
+
+    def sums_of(tag: str, step: Step, rows: Rows, score: Floats) -> Floats:
+        present = learner.present_in(rows)
+        if crossing is not None and isinstance(course.family, Quadratic):
+            return crossing.sums(tag, step, rows, course.family.term(score, None) * present)
+        course.family.send_terms(ctx, course.key, layout, f"{tag}_score", step, score, present)
+        shape = (layout.groups, len(rows))
+        residual = terms_from_peer(ctx.guest.pull(f"{tag}_residual", step), course.key, layout.wire_bits, shape)
+        return learner.sums(ctx.arbiter, tag, step, rows, residual, layout)
+
     def curvature(step: Step, rows: Rows, change: Floats) -> Floats:
-        score, present = learner.features[rows] @ change, learner.present_in(rows)
-        course.family.send_terms(ctx, course.key, layout, "curvature_score", step, score, present)
-        sums = _sums(ctx, course, learner, "curvature", step, rows)
-        return learner.curvature(sums, course.sample_counts(present), change)
+        sums = sums_of("curvature", step, rows, learner.features[rows] @ change)
+        return learner.curvature(sums, course.sample_counts(learner.present_in(rows)), change)
 
     for iteration in range(course.params.max_iter):
         loss: Floats | EncryptedArray = np.zeros(course.plan.models)
@@ -52,8 +61,7 @@ def train_host(
             step = course.step(iteration, number)
             score, present = learner.score(rows), learner.present_in(rows)
             counts = course.counts(rows, present)
-            course.family.send_terms(ctx, course.key, layout, "score", step, score, present)
-            sums = _sums(ctx, course, learner, "gradient", step, rows)
+            sums = sums_of("gradient", step, rows, score)
             if isinstance(course.family, LogLinear):
                 known = _labels(ctx, course, step, len(rows)) if labels is None else labels[rows]
                 part = course.family.host_loss(known, score * present) * (1 / (np.maximum(counts, 1) * course.batches))
@@ -79,14 +87,6 @@ def train_host(
         if stop or not learner.descent.active.any():
             break
     return following.progress()
-
-
-def _sums(ctx: TaskContext, course: Course, learner: Learner, tag: str, step: Step, rows: Rows) -> Floats:
-    layout = course.layout()
-    shape = (layout.groups, layout.ciphertexts(len(rows)))
-    name = "residual" if tag == "gradient" else f"{tag}_residual"
-    residual = terms_from_peer(ctx.guest.pull(name, step), course.key, layout.wire_bits, shape)
-    return learner.sums(ctx.arbiter, tag, step, rows, residual, layout)
 
 
 def _announced(ctx: TaskContext, course: Course, iteration: int) -> Rows:

@@ -9,16 +9,13 @@ import numpy as np
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.integers import Integers
 from fate_components.linear.family import diverged
-from fate_components.linear.layout import COLUMN_BITS, Layout
+from fate_components.linear.layout import COLUMN_BITS, Layout, revealed
 from fate_components.linear.messages import Rows, Step
 from fate_components.linear.model import Floats, LinearPart
 from fate_components.linear.optimizer import Descent
 from fate_federated.errors import DataError
 from fate_federated.task.context import Peer
 from fate_federated.task.table import Table
-
-MOST_PRECISE = 40
-"""Bits behind the binary point of features where floating_point_precision is null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +25,12 @@ class Columns:
     Attributes:
         integers: shape (rows, columns), magnitudes up to 2**COLUMN_BITS.
         exponents: number = integer * 2**exponent, of each column.
+        numbers: the numbers themselves.
     """
 
     integers: Integers
     exponents: Integers
+    numbers: Floats
 
     @classmethod
     def of(cls, values: Floats, precision: int) -> Columns:
@@ -39,11 +38,14 @@ class Columns:
         largest = np.abs(values).max(axis=0, initial=0.0)
         _, magnitude = np.frexp(largest)
         bits = np.minimum(precision, COLUMN_BITS - magnitude.astype(np.int64))
-        return cls(np.rint(np.ldexp(values, bits)).astype(np.int64), -bits)
+        return cls(np.rint(np.ldexp(values, bits)).astype(np.int64), -bits, values)
 
     def beside(self, other: Columns) -> Columns:
         """These columns, then the other's."""
-        return Columns(np.column_stack([self.integers, other.integers]), np.append(self.exponents, other.exponents))
+        return Columns(
+            np.column_stack([self.integers, other.integers]), np.append(self.exponents, other.exponents),
+            np.column_stack([self.numbers, other.numbers]),
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -80,9 +82,7 @@ class Learner:
     def sums(self, arbiter: Peer, tag: str, step: Step, rows: Rows, residual: EncryptedArray, layout: Layout) -> Floats:
         """Inner products of the columns with a residual that nobody sees, shape (columns, K)."""
         products = layout.inner_products(self.columns.integers[rows], residual)
-        hidden, pads = layout.hidden(products)
-        arbiter.push(tag, hidden.to_wire(layout.hidden_bits), step)
-        found = layout.revealed(arbiter.pull(tag, step), pads, len(self.columns.exponents))
+        found = layout.unpacked(revealed(arbiter, tag, step, products))
         exponents = self.columns.exponents + layout.exponent
         numbers: Floats = np.ldexp(found.astype(np.float64), exponents[:, None])
         return numbers
