@@ -86,17 +86,18 @@ class PreprocessParams(ParameterGroup):
 
 
 class CacheParams(ParameterGroup):
-    """FATE 1.5 and 1.6; run_cache since."""
+    """FATE up to 1.6; run_cache since. Without use_cache the others have no effect."""
 
     use_cache: bool = False
-    id_type: Annotated[Literal["phone", "imei"], AnyCase()] = "phone"
-    encrypt_type: Annotated[Literal["sha256", "md5"], AnyCase()] = "sha256"
+    id_type: str = "phone"
+    """phone or imei, or a tag of the user's own."""
+    encrypt_type: str = "sha256"
 
     @field_validator("use_cache")
     @classmethod
     def _no_shared_store(cls, value: bool) -> bool:
         if value:
-            raise unavailable("the cache of FATE 1.5 is not supported: set run_cache and wire the cache's output")
+            raise unavailable("the cache of FATE up to 1.6 is not supported: set run_cache and wire the cache's output")
         return value
 
 
