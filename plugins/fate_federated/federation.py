@@ -158,6 +158,7 @@ class MemoryStore:
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
     trained: Mapping[tuple[str, str], Model] = field(default_factory=dict)
     kept: dict[tuple[str, str], Cache] = field(default_factory=dict)
+    earlier: Mapping[tuple[str, str, str], Cache] = field(default_factory=dict)
 
     def load_table(self, component: str, output: str) -> Table | None:
         return self.data.get((component, output))
@@ -173,7 +174,7 @@ class MemoryStore:
 
     @property
     def caches(self) -> MemoryCaches:
-        return MemoryCaches({("in-process", *place): cache for place, cache in self.kept.items()})
+        return MemoryCaches({**self.earlier, **{("in-process", *place): cache for place, cache in self.kept.items()}})
 
     def load_cache(self, component: str, name: str) -> Cache | None:
         return self.kept.get((component, name))
@@ -266,6 +267,7 @@ class Federation:
         tables: Mapping[Party, Mapping[tuple[str, str], Table]],
         *,
         trained: Mapping[Party, Mapping[tuple[str, str], Model]] | None = None,
+        caches: Mapping[Party, Mapping[tuple[str, str, str], Cache]] | None = None,
     ) -> dict[str, dict[Party, PartyResult]]:
         """Run every component of a pipeline, one after the other.
 
@@ -273,6 +275,7 @@ class Federation:
             tables: each party's catalogue, by (namespace, name).
             trained: each party's models, by (component, alias), that a pipeline of mode predict applies; see
                 :func:`trained_models`.
+            caches: what each party's earlier jobs kept, by (job id, component, name), for CacheLoader.
 
         Returns:
             results by the component's name in the dsl, then by party.
@@ -281,7 +284,11 @@ class Federation:
             what the first component to fail raised first, with a note that names component and party.
         """
         stores = {
-            party: MemoryStore(MemoryTables(tables.get(party, {}), party), trained=(trained or {}).get(party, {}))
+            party: MemoryStore(
+                MemoryTables(tables.get(party, {}), party),
+                trained=(trained or {}).get(party, {}),
+                earlier=(caches or {}).get(party, {}),
+            )
             for party in pipeline.parties
         }
         results: dict[str, dict[Party, PartyResult]] = {}

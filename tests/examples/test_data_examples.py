@@ -4,47 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.components.shared_jobs import DATA, EXAMPLES, run_example, uploaded
+from tests.examples.shared_jobs import ExampleTables, needs_shared, run_example
 
 from fate_federated.party import Role
 from fate_federated.task.table import Table
 
-pytestmark = pytest.mark.skipif(
-    not (EXAMPLES.exists() and DATA.exists()), reason="FATE's examples and data are not beside this repository"
-)
+pytestmark = needs_shared
 
 V2 = "v1.11.4/examples/dsl/v2"
 DATA_MODULES = ("Reader", "DataIO", "DataTransform", "Union", "Intersection")
-
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Table]:
-    folder = tmp_path_factory.mktemp("tables")
-    names = [f"{name}_hetero_{role}" for name in ("breast", "dvisits", "vehicle_scale") for role in ("guest", "host")]
-    read = {name: uploaded(DATA / f"{name}.csv", folder) for name in names}
-    tags = DATA / "breast_hetero_host_tag_value.csv"
-    commas = folder / "commas.csv"
-    commas.write_text(tags.read_text().replace(";", ","))
-    return read | {
-        "breast_hetero_host_tag_value": uploaded(tags, folder, head=False),
-        # FATE's generated tables of tags are not among its data: this one is written as they are.
-        **dict.fromkeys(("tag_value_1000_140", "tag_value_1", "tag_value_2", "tag_value_3"),
-                        uploaded(commas, folder, head=False)),
-    }  # fmt: skip
 
 
 def by_id(table: Table, columns: tuple[str, ...]) -> dict[str, list[float]]:
     return dict(zip(table.ids.to_pylist(), table.numbers(columns).tolist(), strict=True))
 
 
-def test_rows_of_tags_are_the_rows_of_columns(tables: dict[str, Table]) -> None:
+def test_rows_of_tags_are_the_rows_of_columns(tables: ExampleTables) -> None:
     results = run_example(f"{V2}/data_transform/test_data_transform_tag_value", tables, DATA_MODULES)
     output, columns = results["data_transform_0"][Role.HOST].data, tables["breast_hetero_host"]
     assert output.feature_names == tuple(sorted(columns.feature_names))
     assert by_id(output, columns.feature_names) == by_id(columns, columns.feature_names)
 
 
-def test_a_union_of_rows_of_tags_is_transformed(tables: dict[str, Table]) -> None:
+def test_a_union_of_rows_of_tags_is_transformed(tables: ExampleTables) -> None:
     results = run_example(f"{V2}/union/test_union_tag_value_job", tables, DATA_MODULES)
     output = results["data_transform_0"][Role.GUEST].data
     assert len(output) == 3 * len(tables["tag_value_1"])
@@ -52,7 +34,7 @@ def test_a_union_of_rows_of_tags_is_transformed(tables: dict[str, Table]) -> Non
 
 
 @pytest.mark.parametrize("job", ["train_union", "train_sample", "train_manually", "train_verify"])
-def test_the_tags_of_a_template_intersect(job: str, tables: dict[str, Table]) -> None:
+def test_the_tags_of_a_template_intersect(job: str, tables: ExampleTables) -> None:
     template = f"v1.11.4/examples/experiment_template/dsl/v2/hetero_lr/test_hetero_lr_{job}_job"
     results = run_example(template, tables, DATA_MODULES)
     guest, theirs = (results["intersection_0"][party].data for party in (Role.GUEST, Role.HOST))
@@ -63,7 +45,7 @@ def test_the_tags_of_a_template_intersect(job: str, tables: dict[str, Table]) ->
 
 
 @pytest.mark.parametrize("metric", ["quantile_binning", "optimal_gini", "optimal_iv", "optimal_ks"])
-def test_sparse_rows_have_the_values_of_dense_ones(metric: str, tables: dict[str, Table]) -> None:
+def test_sparse_rows_have_the_values_of_dense_ones(metric: str, tables: ExampleTables) -> None:
     folder = f"{V2}/hetero_feature_binning"
     results = run_example(f"{folder}/hetero_binning_sparse_{metric}", tables, DATA_MODULES)
     for party, name in ((Role.GUEST, "breast_hetero_guest"), (Role.HOST, "breast_hetero_host")):
@@ -73,7 +55,7 @@ def test_sparse_rows_have_the_values_of_dense_ones(metric: str, tables: dict[str
         np.testing.assert_array_equal(output.features, source.numbers(columns))
 
 
-def test_each_feature_is_filled_by_its_own_method(tables: dict[str, Table]) -> None:
+def test_each_feature_is_filled_by_its_own_method(tables: ExampleTables) -> None:
     results = run_example(
         f"{V2}/feature_imputation/feature_imputation_column_method_job",
         tables,
@@ -90,7 +72,7 @@ def test_each_feature_is_filled_by_its_own_method(tables: dict[str, Table]) -> N
 
 
 @pytest.mark.parametrize("job", ["partial", "without_label_list"])
-def test_labels_are_exchanged_before_a_training(job: str, tables: dict[str, Table]) -> None:
+def test_labels_are_exchanged_before_a_training(job: str, tables: ExampleTables) -> None:
     conf = f"{V2}/label_transform/label_transform_encoder_{job}"
     results = run_example(conf, tables, (*DATA_MODULES, "LabelTransform"))
     before, after = (results[name][Role.GUEST].data.label for name in ("intersection_0", "label_transform_0"))
@@ -99,7 +81,7 @@ def test_labels_are_exchanged_before_a_training(job: str, tables: dict[str, Tabl
     np.testing.assert_array_equal(after, expected)
 
 
-def test_columns_of_version_1_are_read_as_tags(tables: dict[str, Table]) -> None:
+def test_columns_of_version_1_are_read_as_tags(tables: ExampleTables) -> None:
     folder = "v1.4.6/examples/federatedml-1.x-examples/hetero_feature_binning"
     results = run_example(f"{folder}/test_sparse_optimal_binning_chi_square_job", tables, DATA_MODULES)
     rows = next(outputs for name, outputs in results.items() if name.startswith("dataio"))

@@ -1,0 +1,129 @@
+"""FATE's example jobs run: every one whose components are all installed, on FATE's data, in one process.
+
+Of the jobs with the same modules one runs, in the newest release that has one; ``pytest tests/examples --all-examples``
+runs all. Keys are smaller and rounds fewer than the confs say, see :mod:`shared_jobs`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from tests.examples.shared_jobs import (
+    ExampleTables,
+    by_role,
+    document,
+    examples,
+    needs_shared,
+    run_cheaply,
+    run_example,
+)
+
+from fate_federated.catalog.discovery import component_names
+from fate_federated.dsl.document import read_json
+from fate_federated.dsl.parse import parse_documents, predict_dsl
+from fate_federated.dsl.pipeline import EdgeKind, Mode, Node
+from fate_federated.federation import trained_models
+from fate_federated.party import Role
+
+pytestmark = needs_shared
+
+V1 = "v1.4.6/examples/federatedml-1.x-examples"
+V2 = "v1.11.4/examples/dsl/v2"
+
+CACHE_LOADER = f"{V2}/intersect/test_intersect_job_rsa_cache_loader"
+
+NO_EXPOSURE = "names a column of exposures that FATE's data do not have"
+
+OTHERWISE = {
+    CACHE_LOADER: "loads what an earlier job kept: a test of its own",
+    f"{V2}/local_baseline/test_local_baseline_predict_job": "predicts: a test of its own",
+    f"{V2}/hetero_poisson_regression/test_hetero_poisson_predict_job": "predicts, and its training does not run",
+    f"{V2}/hetero_poisson_regression/test_hetero_poisson_validate_job": NO_EXPOSURE,
+    "v1.1/examples/federatedml-1.x-examples/hetero_poisson_regression/test_hetero_poisson_cv_job": NO_EXPOSURE,
+    f"{V1}/intersect/test_intersect_job_rsa_using_cache": "asks for the cache of FATE up to 1.6",
+}
+"""Jobs that do not run by themselves, or not here."""
+
+SLOW = frozenset({f"{V1}/hetero_stepwise/test_hetero_stepwise_poisson"})
+"""Jobs of a minute or so: only with --all-examples."""
+
+TRAINING = {
+    f"{V2}/local_baseline/test_local_baseline_predict_job": f"{V2}/local_baseline/test_local_baseline_job",
+    f"{V1}/hetero_linear_regression/test_predict":
+        f"{V1}/hetero_linear_regression/test_hetero_linr_train_sparse_job",
+    f"{V1}/hetero_logistic_regression/test_predict":
+        f"{V1}/hetero_logistic_regression/test_hetero_lr_none_penalty_train_job",
+    "v1.4.6/examples/test/demo/predict": "v1.4.6/examples/test/demo/train_job",
+}  # fmt: skip
+"""A job that trains, by the job that predicts with its model."""
+
+
+def runnable() -> list[str]:
+    return [
+        name
+        for name, example in examples().items()
+        if example.dsl is not None and example.modules <= component_names() and name not in OTHERWISE
+    ]
+
+
+def one_of_each_kind() -> list[str]:
+    return sorted({examples()[name].modules: name for name in runnable() if name not in SLOW}.values())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--all-examples")
+        metafunc.parametrize("name", runnable() if every else one_of_each_kind())
+
+
+def test_an_example_runs(name: str, tables: ExampleTables) -> None:
+    results = run_example(name, tables)
+    assert results.keys() == {node.name for node in examples()[name].pipeline().nodes}
+
+
+@pytest.mark.parametrize("prediction", TRAINING, ids=lambda name: name.replace("/examples", ""))
+def test_an_example_predicts_with_the_model_of_another(prediction: str, tables: ExampleTables) -> None:
+    example, training = examples()[prediction], examples()[TRAINING[prediction]]
+    conf = document(example.conf)
+    # Some of FATE's predictions name other parties than the training: here it is theirs.
+    trains = read_json(
+        json.dumps({**document(training.conf).value, "role": conf.value["role"], "initiator": conf.value["initiator"]}),
+        str(training.conf),
+    )
+    trained = parse_documents(document(training.dsl), trains)
+    results = run_cheaply(trained, tables)
+    dsl = (
+        document(example.dsl)
+        if example.dsl
+        else read_json(json.dumps(predict_dsl(document(training.dsl), trains)), "derived")
+    )
+    pipeline = parse_documents(dsl, conf, trained=trained)
+    assert pipeline.mode is Mode.PREDICT
+    predicted = run_cheaply(pipeline, tables, trained=trained_models(trained, results))
+    model = next(node.name for node in pipeline.nodes if node.module in ("HeteroLR", "HeteroLinR"))
+    rows = by_role(predicted)[model][Role.GUEST].data
+    assert set(rows.data.column("type").to_pylist()) == {"predict"}
+
+
+def test_an_example_intersects_with_what_another_kept(tables: ExampleTables) -> None:
+    pipeline = examples()[CACHE_LOADER].pipeline()
+
+    def keeping(node: Node) -> Node:
+        given = {party: {**values, "run_cache": True} for party, values in node.parameters.items()}
+        if node.module != "Intersection":
+            return node
+        inputs = tuple(edge for edge in node.inputs if edge.kind is not EdgeKind.CACHE)
+        return replace(node, parameters=given, inputs=inputs, cache_outputs=("cache",))
+
+    def naming(node: Node) -> Node:
+        given = {party: {**values, "job_id": "earlier"} for party, values in node.parameters.items()}
+        return replace(node, parameters=given) if node.module == "CacheLoader" else node
+
+    without = tuple(keeping(node) for node in pipeline.nodes if node.module != "CacheLoader")
+    kept = run_cheaply(replace(pipeline, nodes=without), tables)["intersect_0"]
+    caches = {party: {("earlier", "intersect_0", "cache"): result.outputs.cache} for party, result in kept.items()}
+    named = tuple(naming(node) for node in pipeline.nodes)
+    results = run_cheaply(replace(pipeline, nodes=named), tables, caches=caches)
+    assert len(by_role(results)["intersect_0"][Role.GUEST].data) == 569
