@@ -100,8 +100,14 @@ def main() -> None:
 
 def _measure_folder(report: Report, folder: Path, jobs: int) -> None:
     """What the bundle does at its every look at a dags folder, in the process that also schedules the parsing."""
+    from airflow import settings
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+
     from fate_federated.bundle import FateDagBundle
 
+    import_all_models()
+    Base.metadata.create_all(settings.get_engine())
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH"] = str(folder / "bundles")
     site = _site(folder / "many", [_demo()] * jobs)
     bundle = FateDagBundle(name="fate", site=str(site))

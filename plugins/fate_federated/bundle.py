@@ -10,6 +10,7 @@ Configured in airflow.cfg::
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 import fate_federated.dag_factory.job_file  # noqa: F401 - the processes that parse are forked from one that has it
 from fate_federated.catalog.discovery import component_names, find_component
 from fate_federated.dag_factory.generate import SiteJobs
+from fate_federated.dag_factory.kept import kept_files, unfinished_runs
 from fate_federated.dag_factory.versions import VersionStore
 from fate_federated.errors import ConfigError
 from fate_federated.settings import load_site
+
+log = logging.getLogger(__name__)
 
 SETTLED_SECONDS = 2.0
 """A file that was written later than this before a look may have changed again without its time showing it."""
@@ -44,7 +48,9 @@ class FateDagBundle(BaseDagBundle):
         super().__init__(refresh_interval=refresh_interval, **kwargs)
         self._site = site
         self._current: str | None = None
+        self._plain: str | None = None
         self._seen: tuple[object, ...] | None = None
+        self._kept_for: dict[str, str] | None = None
         self._store = VersionStore(self.base_dir, self.versions_dir)
 
     def initialize(self) -> None:
@@ -54,10 +60,10 @@ class FateDagBundle(BaseDagBundle):
             ConfigError: this machine does not have that version, or site.yaml is wrong.
         """
         _load_specs()
-        if self.version is None:
-            self.refresh()
-        else:
-            with self.lock():
+        with self.lock():
+            if self.version is None:
+                self._look()
+            else:
                 self._store.restore(self.version)
         super().initialize()
 
@@ -80,13 +86,32 @@ class FateDagBundle(BaseDagBundle):
         if self.version is not None:
             return
         with self.lock():
-            jobs = SiteJobs.find(load_site(self._site))
-            changes, latest = jobs.changes()
-            seen = (jobs, changes)
-            if seen == self._seen and self.path.is_dir():
-                return
-            self._current = self._store.save(jobs.generate(), self._current)
-            self._seen = seen if latest < time.time() - SETTLED_SECONDS else None
+            self._look()
+            self._keep()
+
+    def _look(self) -> None:
+        """Make a version of the files as they are."""
+        jobs = SiteJobs.find(load_site(self._site))
+        changes, latest = jobs.changes()
+        seen = (jobs, changes)
+        if seen == self._seen and self.path.is_dir():
+            return
+        self._plain = self._current = self._store.save(jobs.generate(), self._current)
+        self._kept_for = None
+        self._seen = seen if latest < time.time() - SETTLED_SECONDS else None
+
+    def _keep(self) -> None:
+        """Add to it what runs still need that have not ended."""
+        unfinished = unfinished_runs(self.name)
+        if self._plain is None or unfinished == self._kept_for:
+            return
+        kept = kept_files(self._store, self._plain, unfinished)
+        version = self._plain
+        if kept:
+            log.info("kept until their runs end: %s", ", ".join(sorted(kept)))
+            files = {name: self._store.content(digest) for name, digest in self._store.manifest(version).items()}
+            version = self._store.save(files | {name: kept[dag][name] for dag in kept for name in kept[dag]}, version)
+        self._current, self._kept_for = version, unfinished
 
 
 def _load_specs() -> None:

@@ -12,7 +12,21 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 from pathlib import Path
 
 import pytest
+from airflow import settings
+from airflow.models import import_all_models
+from airflow.models.base import Base
+from airflow.models.dagbundle import DagBundleModel
+from airflow.utils.session import create_session
 from dropped_jobs import Site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def airflow_database() -> None:
+    """Airflow's tables, in which a bundle looks for runs; and the bundle is known there."""
+    import_all_models()
+    Base.metadata.create_all(settings.get_engine())
+    with create_session() as session:
+        session.merge(DagBundleModel(name="fate"))
 
 
 @pytest.fixture

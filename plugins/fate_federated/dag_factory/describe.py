@@ -14,6 +14,8 @@ from fate_federated.party import Party
 MAX_SHOWN_CHARACTERS = 100_000
 """Of one text in the documentation, which Airflow keeps in its database with every version of the DAG."""
 
+KEPT_DESCRIPTION = "Ends with its last run: the files that made it are gone, or make it no more"
+
 
 def description(pipeline: Pipeline, dsl_text: str, conf_text: str) -> str:
     """One line that tells versions of a job apart: it ends with the digest that all parties share."""

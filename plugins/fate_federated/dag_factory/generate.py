@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +13,7 @@ from fate_federated.dsl.job_files import (
     COMBINED_SUFFIX,
     CONF_SUFFIX,
     DSL_SUFFIX,
+    SUFFIXES,
     FoundJobs,
     JobPaths,
     find_jobs,
@@ -20,7 +21,7 @@ from fate_federated.dsl.job_files import (
     load_job,
     split_job,
 )
-from fate_federated.errors import DslError, DslProblem
+from fate_federated.errors import ConfigError, DslError, DslProblem
 from fate_federated.settings import SiteSettings
 from fate_federated.trained_jobs import TrainedJobs
 
@@ -45,6 +46,18 @@ globals().update(
     )
 )
 '''
+
+_KEPT = '''\
+"""{dag_id} until its runs in Airflow have ended: the files that made this DAG are gone, or make it no more."""
+
+from fate_federated.dag_factory.job_file import kept_dag
+
+globals().update(kept_dag(__file__, dag_id={dag_id!r}, copies={copies!r}))
+'''
+
+_KEPT_MARK = "+kept"
+"""Between a DAG's id and the rest of a file's name. No job is called so."""
+
 
 _BROKEN = '''\
 """Says in Airflow why a file makes no DAG."""
@@ -151,6 +164,29 @@ class SiteJobs:
             job.name + DSL_SUFFIX: completed.dsl_text.encode(),
             job.name + CONF_SUFFIX: completed.conf_text.encode(),
         }
+
+
+def job_file_names(name: str) -> tuple[str, ...]:
+    """What the generated file of a job and the copies beside it are called, whichever of them there are."""
+    return (f"{name}.py", *(name + suffix for suffix in SUFFIXES))
+
+
+def kept_job(dag_id: str, files: Mapping[str, Callable[[], bytes]]) -> dict[str, bytes]:
+    """The generated file of a DAG that outlives its job's files, beside copies of those.
+
+    Args:
+        files: of a version that made the DAG: by name, what reads it.
+
+    Raises:
+        ConfigError: they do not make that DAG.
+    """
+    kept = dag_id + _KEPT_MARK
+    # A run that was triggered meanwhile has a version that kept the DAG.
+    for stem in (dag_id.rpartition(".")[0], kept):
+        copies = {kept + suffix: files[stem + suffix]() for suffix in SUFFIXES if stem + suffix in files}
+        if copies:
+            return {**copies, f"{kept}.py": _KEPT.format(dag_id=dag_id, copies=tuple(copies)).encode()}
+    raise ConfigError(f"no version of the jobs that a run of it started with has {dag_id}.")
 
 
 def _documents(job: JobPaths, copies: dict[str, bytes]) -> tuple[Document | None, Document]:

@@ -9,7 +9,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from fate_federated.dag_factory.assets import airflow_schedule, models_are, published_models
-from fate_federated.dag_factory.describe import description, documentation, tags
+from fate_federated.dag_factory.describe import KEPT_DESCRIPTION, description, documentation, tags
 from fate_federated.dag_factory.form import trigger_form
 from fate_federated.dsl.document import shorten
 from fate_federated.dsl.pipeline import Mode, Pipeline
@@ -33,7 +33,14 @@ def dag_id(name: str, party: Party) -> str:
 
 
 def build_dag(
-    pipeline: Pipeline, *, name: str, party: Party, dsl_text: str, conf_text: str, paused: bool = False
+    pipeline: Pipeline,
+    *,
+    name: str,
+    party: Party,
+    dsl_text: str,
+    conf_text: str,
+    paused: bool = False,
+    kept: bool = False,
 ) -> DAG:
     """The DAG of one party.
 
@@ -41,6 +48,7 @@ def build_dag(
         name: of the job.
         dsl_text, conf_text: the job's files, which the initiator's first task sends to the other sites.
         paused: whether the DAG waits to be unpaused when Airflow sees it for the first time.
+        kept: whether its files are gone, and it is only there until its runs have ended.
 
     Raises:
         DslError: Airflow cannot make sense of the schedule or of a param.
@@ -52,7 +60,7 @@ def build_dag(
     try:
         dag = DAG(
             dag_id(name, party),
-            description=description(pipeline, dsl_text, conf_text),
+            description=KEPT_DESCRIPTION if kept else description(pipeline, dsl_text, conf_text),
             doc_md=documentation(pipeline, party, dsl_text, conf_text),
             schedule=schedule,
             catchup=False,

@@ -47,6 +47,27 @@ def job_dags(
         raise DslError(problems) from None
 
 
+def kept_dag(generated: str, *, dag_id: str, copies: Sequence[str]) -> dict[str, DAG]:
+    """A DAG that goes on, without its schedule, until its runs have ended; see :mod:`.kept`.
+
+    Args:
+        generated: path of the generated file.
+        copies: names of the job's files beside it: dsl and conf, or the one that holds both.
+
+    Raises:
+        DslError: the job cannot be compiled any more, such as after an upgrade.
+    """
+    folder = Path(generated).parent
+    texts = load_job(folder / copies[0], folder / copies[-1])
+    pipeline = texts.compile()
+    pipeline = replace(pipeline, airflow=replace(pipeline.airflow, schedule=None))
+    name, _, party = dag_id.rpartition(".")
+    dag = build_dag(
+        pipeline, name=name, party=Party.parse(party), dsl_text=texts.dsl_text, conf_text=texts.conf_text, kept=True
+    )
+    return {dag_id: dag}
+
+
 def broken_job(problems: Sequence[tuple[str, str, str, str, int]]) -> NoReturn:
     """Say what is wrong with a file that makes no job, as an import error of its own.
 

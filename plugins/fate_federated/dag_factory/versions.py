@@ -63,7 +63,7 @@ class VersionStore:
             _write(path, text.encode())
         self.restore(version)
         if previous is not None and previous != version:
-            before = self._read(previous)
+            before = self.manifest(previous)
             now = time.time() + SETTLE_SECONDS
             for name in manifest:
                 if before.get(name) != manifest[name]:
@@ -82,7 +82,7 @@ class VersionStore:
         self.folders.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=self.folders))
         try:
-            for name, digest in self._read(version).items():
+            for name, digest in self.manifest(version).items():
                 _link(self.base / "files" / digest, building / name)
             building.chmod(0o755)
             building.rename(folder)
@@ -91,10 +91,12 @@ class VersionStore:
             raise
         return folder
 
-    def _manifest(self, version: str) -> Path:
-        return self.base / "manifests" / version
+    def manifest(self, version: str) -> dict[str, str]:
+        """By name of a version's files, the hash of their content.
 
-    def _read(self, version: str) -> dict[str, str]:
+        Raises:
+            ConfigError: this machine does not have that version.
+        """
         try:
             manifest: dict[str, str] = json.loads(self._manifest(version).read_bytes())
         except FileNotFoundError:
@@ -104,6 +106,13 @@ class VersionStore:
                 "dag_bundle_storage_path between the machines of this site."
             ) from None
         return manifest
+
+    def content(self, digest: str) -> bytes:
+        """A file's content by its hash, as a manifest has it."""
+        return (self.base / "files" / digest).read_bytes()
+
+    def _manifest(self, version: str) -> Path:
+        return self.base / "manifests" / version
 
     def _keep(self, content: bytes) -> str:
         digest = sha256(content).hexdigest()

@@ -1,0 +1,166 @@
+"""DAGs of runs that go on while the files of their jobs change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunType
+from dropped_jobs import Site, demo
+from sqlalchemy import delete, update
+from test_bundle import open_bundle, parsed, version_of
+
+from fate_federated.bundle import FateDagBundle
+
+DSL, CONF = demo()
+GUEST, HOST = "credit.guest-9999", "credit.host-10000"
+
+
+class Runs:
+    """Runs in Airflow's database, as the scheduler has them."""
+
+    def begin(self, bundle: FateDagBundle, dag_id: str, state: DagRunState = DagRunState.RUNNING) -> None:
+        with create_session() as session:
+            if session.get(DagModel, dag_id) is None:
+                session.add(DagModel(dag_id=dag_id, bundle_name="fate"))
+                session.flush()
+            version = version_of(bundle)
+            session.add(
+                DagRun(
+                    dag_id=dag_id,
+                    run_id=f"manual__{datetime.now(UTC).isoformat()}",
+                    run_type=DagRunType.MANUAL,
+                    state=state,
+                    bundle_version=version,
+                )
+            )
+
+    def end(self) -> None:
+        with create_session() as session:
+            session.execute(update(DagRun).values(state=DagRunState.SUCCESS))
+
+
+@pytest.fixture
+def runs() -> Iterator[Runs]:
+    yield Runs()
+    with create_session() as session:
+        session.execute(delete(DagRun))
+        session.execute(delete(DagModel))
+
+
+@pytest.fixture
+def bundle(site: Site) -> FateDagBundle:
+    """In which a job follows a schedule, and another is there to be left alone."""
+    site.drop("credit", DSL, CONF | {"airflow": {"schedule": "@daily"}})
+    site.drop("other", DSL, CONF)
+    bundle = open_bundle(site)
+    bundle.refresh()
+    return bundle
+
+
+def deleted(site: Site) -> None:
+    for half in ("dsl", "conf"):
+        (site.dags / f"credit_{half}.json").unlink()
+
+
+def cut_off(site: Site) -> None:
+    site.drop("credit", '{"components": {', CONF)
+
+
+def wrong(site: Site) -> None:
+    site.drop("credit", json.dumps(DSL).replace("HeteroLR", "HeteroLRR"), CONF)
+
+
+def without_this_site(site: Site) -> None:
+    site.drop("credit", DSL, CONF | {"role": {"guest": [1], "host": [2], "arbiter": [3]}})
+
+
+CHANGES = [deleted, cut_off, wrong, without_this_site]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("state", [DagRunState.RUNNING, DagRunState.QUEUED])
+def test_a_dag_stays_until_its_runs_have_ended(
+    site: Site, bundle: FateDagBundle, runs: Runs, change: object, state: DagRunState
+) -> None:
+    runs.begin(bundle, GUEST, state)
+    before = parsed(bundle)
+    assert callable(change)
+    change(site)
+    bundle.refresh()
+    bag = parsed(bundle)
+    assert set(bag.dags) == {GUEST, "other.guest-9999", "other.host-10000"}
+    assert len(bag.import_errors) == (change is not deleted)
+    kept = bag.dags[GUEST]
+    assert kept.task_ids == before.dags[GUEST].task_ids
+    assert (before.dags[GUEST].schedule, kept.schedule) == ("@daily", None)
+    assert "Ends with its last run" in (kept.description or "")
+
+    version = version_of(bundle)
+    bundle.refresh()
+    assert version_of(bundle) == version, "nothing has changed"
+    runs.end()
+    bundle.refresh()
+    assert set(parsed(bundle).dags) == {"other.guest-9999", "other.host-10000"}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_without_a_run_the_dags_are_gone_at_once(site: Site, bundle: FateDagBundle, runs: Runs, change: object) -> None:
+    runs.begin(bundle, "other.guest-9999")
+    assert callable(change)
+    change(site)
+    bundle.refresh()
+    assert set(parsed(bundle).dags) == {"other.guest-9999", "other.host-10000"}
+
+
+def test_an_edit_that_still_makes_the_dag_takes_its_place(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
+    runs.begin(bundle, GUEST)
+    runs.begin(bundle, HOST)
+    site.drop("credit", DSL, CONF | {"airflow": {"tags": ["edited"]}})
+    bundle.refresh()
+    dags = parsed(bundle).dags
+    assert {"credit.guest-9999", "credit.host-10000"} < set(dags)
+    assert "edited" in dags[GUEST].tags
+
+
+def test_a_mended_file_takes_the_kept_dag_s_place(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
+    runs.begin(bundle, GUEST)
+    wrong(site)
+    bundle.refresh()
+    site.drop("credit", DSL, CONF | {"airflow": {"schedule": "@hourly"}})
+    bundle.refresh()
+    bag = parsed(bundle)
+    assert bag.import_errors == {}
+    assert bag.dags[GUEST].schedule == "@hourly"
+
+
+def test_a_run_of_a_kept_dag_keeps_it_too(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
+    runs.begin(bundle, GUEST)
+    deleted(site)
+    bundle.refresh()
+    runs.end()
+    runs.begin(bundle, GUEST)
+    bundle.refresh()
+    assert GUEST in parsed(bundle).dags
+
+
+def test_a_new_process_keeps_it_as_well(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
+    runs.begin(bundle, GUEST)
+    deleted(site)
+    again = open_bundle(site)
+    again.refresh()
+    assert GUEST in parsed(again).dags
+
+
+def test_the_old_version_of_a_kept_dag_is_there_for_its_tasks(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
+    runs.begin(bundle, GUEST)
+    started_with = version_of(bundle)
+    deleted(site)
+    bundle.refresh()
+    assert GUEST in parsed(open_bundle(site, started_with)).dags
