@@ -39,13 +39,14 @@ def read(module: str, name: str, label: str, rows: int | None = None) -> Case:
 
 
 def predicted(data: Case, **params: Any) -> Floats:
-    table = data.fit({"tol": 1e-4, **params})[GUEST].data.data
-    return np.array(table.column("predict_result" if "multi" in params else "predict_score").to_numpy())
+    """The predict_score of the training rows."""
+    return np.array(data.fit(params)[GUEST].data.data.column("predict_score").to_numpy())
 
 
 def test_breast_is_ranked() -> None:
     data = read("HeteroLR", "breast", "y")
-    score = predicted(data, optimizer="rmsprop", learning_rate=0.15, alpha=0.01, max_iter=12, batch_size=5000)
+    sqn = {"update_interval_L": 2, "memory_M": 3}
+    score = predicted(data, optimizer="sqn", learning_rate=2.0, alpha=0.001, max_iter=60, sqn_param=sqn)
     assert roc_auc_score(data.label, score) >= 0.996
 
 
@@ -55,22 +56,22 @@ def test_motor_is_fitted() -> None:
     assert r2_score(data.label, score) >= 0.90
 
 
-def test_visits_to_doctors_are_counted() -> None:
-    data = read("HeteroPoisson", "dvisits", "doctorco", rows=1200)
-    score = predicted(data, optimizer="rmsprop", learning_rate=0.15, alpha=0.01, max_iter=6)
-    assert root_mean_squared_error(data.label, score) <= 0.74 * 1.1
+def test_some_visits_to_doctors_are_counted() -> None:
+    data = read("HeteroPoisson", "dvisits", "doctorco", rows=600)
+    score = predicted(data, optimizer="adam", learning_rate=0.1, alpha=0.001, max_iter=6, batch_size=200)
+    assert root_mean_squared_error(data.label, score) <= 0.94 * data.label.std()
 
 
 def test_vehicles_are_told_apart() -> None:
     data = read("HeteroLR", "vehicle_scale", "y")
-    results = data.fit({"optimizer": "adam", "learning_rate": 0.3, "alpha": 1e-5, "max_iter": 20})
-    chosen = results[GUEST].data.data.column("predict_result").to_numpy()
-    assert accuracy_score(data.label, chosen) >= 0.70
+    params = {"optimizer": "adam", "learning_rate": 0.3, "alpha": 1e-5, "max_iter": 8, "batch_size": 128}
+    chosen = data.fit(params)[GUEST].data.data.column("predict_result").to_numpy()
+    assert accuracy_score(data.label, chosen) >= 0.72
 
 
-def test_credit_is_ranked() -> None:
-    data = read("HeteroLR", "default_credit", "y", rows=6000)
-    score = predicted(data, optimizer="rmsprop", learning_rate=0.15, alpha=0.001, max_iter=2, batch_size=3200)
+def test_some_credit_is_ranked() -> None:
+    data = read("HeteroLR", "default_credit", "y", rows=4000)
+    score = predicted(data, optimizer="rmsprop", learning_rate=0.15, alpha=0.001, max_iter=5, batch_size=3200)
     false, true, _ = roc_curve(data.label, score)
-    assert roc_auc_score(data.label, score) >= 0.70
-    assert (true - false).max() >= 0.35
+    assert roc_auc_score(data.label, score) >= 0.716
+    assert (true - false).max() >= 0.37
