@@ -96,6 +96,15 @@ def test_large_labels_and_features_are_no_trouble() -> None:
     np.testing.assert_allclose(data.weights(results), weights, rtol=1e-5)
 
 
+def test_many_and_constant_columns_are_no_trouble() -> None:
+    plain = case("HeteroLR", 20, 3, 270)
+    data = replace(plain, features=plain.features * np.append(np.zeros(2), np.ones(271)))
+    results = data.fit({"max_iter": 2, "learning_rate": 0.01})
+    weights, losses = train("HeteroLR", data.features, answers(data), rate=0.01, iterations=2)
+    np.testing.assert_allclose(data.weights(results), weights, **CLOSE)
+    np.testing.assert_allclose(results[GUEST].summary["loss_history"], losses, **CLOSE)
+
+
 @pytest.mark.parametrize("module", ["HeteroLinR", "HeteroPoisson"])
 def test_weights_without_bounds_are_named_with_the_iteration(module: str) -> None:
     with pytest.raises(ModelError, match=r"In iteration \d the weights grew beyond all bounds. Lower learning_rate"):

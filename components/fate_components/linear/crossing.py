@@ -35,7 +35,8 @@ from fate_federated.errors import MessageRejected
 from fate_federated.task.context import Peer, TaskContext
 
 _FRACTION_BITS = 36
-"""Of turned columns, which are at most √columns."""
+"""Of turned columns, which are at most √_TURNED_TOGETHER."""
+_TURNED_TOGETHER = 256
 _TERM_BITS = 58
 
 
@@ -44,12 +45,21 @@ class Sent:
     """A party's columns as it sent them.
 
     Attributes:
-        turn: the secret matrix, shape (columns, columns).
+        turns: the secret matrices, each of up to 256 neighbouring columns.
         scales: powers of two that the columns were divided by, shape (columns,).
     """
 
-    turn: Floats
+    turns: tuple[Floats, ...]
     scales: Floats
+
+    def turned_back(self, values: Floats) -> Floats:
+        """Inner products with the columns from those with what was sent, shape (models, columns)."""
+        starts = range(0, values.shape[1], _TURNED_TOGETHER)
+        parts = [
+            values[:, start : start + _TURNED_TOGETHER] @ turn.T for start, turn in zip(starts, self.turns, strict=True)
+        ]
+        found: Floats = np.hstack(parts) * self.scales
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +132,7 @@ class Crossing:
         total = total.bounded(1 << bits)
         found = unpacked_rows(revealed(self.ctx.arbiter, tag, step, total), count, self.slot_bits, together)
         turned = np.ldexp(found.astype(np.float64), -_FRACTION_BITS - self.precision)
-        others = (turned @ self.sent.turn.T) * self.sent.scales
-        own = self.columns[rows].T @ terms
-        sums: Floats = own + others.T
+        sums: Floats = self.columns[rows].T @ terms + self.sent.turned_back(turned).T
         return sums
 
 
@@ -137,7 +145,11 @@ def _turned(columns: Floats) -> tuple[Sent, BigIntegers]:
     _, magnitude = np.frexp(np.abs(columns).max(axis=0, initial=0.0))
     scales: Floats = np.ldexp(1.0, magnitude)
     rng = np.random.default_rng(secrets.randbits(256))
-    turn, corner = np.linalg.qr(rng.normal(size=(columns.shape[1],) * 2))
-    turn = turn * np.sign(np.diag(corner))
-    integers = np.rint(np.ldexp((columns / scales) @ turn, _FRACTION_BITS)).astype(np.int64)
-    return Sent(turn, scales), integers.astype(object)
+    turns, parts = [], []
+    for start in range(0, columns.shape[1], _TURNED_TOGETHER):
+        some = columns[:, start : start + _TURNED_TOGETHER] / scales[start : start + _TURNED_TOGETHER]
+        turn, corner = np.linalg.qr(rng.normal(size=(some.shape[1],) * 2))
+        turns.append(turn * np.sign(np.diag(corner)))
+        parts.append(some @ turns[-1])
+    integers = np.rint(np.ldexp(np.hstack(parts), _FRACTION_BITS)).astype(np.int64)
+    return Sent(tuple(turns), scales), integers.astype(object)
