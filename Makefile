@@ -6,7 +6,7 @@ UV_VERSION := 0.13.8
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install system demo demo-sites up down test lint proto bench lock clean
+.PHONY: help install system demo demo-sites up down test lint proto docs bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ lock: ## resolve setup.cfg's requirements anew into requirements.lock
 proto: install ## generate plugins/fate_federated/pb from proto/
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=plugins --grpc_python_out=plugins \
 		--mypy_out=plugins --mypy_grpc_out=plugins $$(find proto -name '*.proto' | sort)
+
+docs: install ## write docs/components.md from the components
+	$(BIN)/python docs/components.py
 
 lint: install ## ruff, mypy, import contracts, generated code
 	$(BIN)/ruff check .
