@@ -11,7 +11,8 @@ import math
 import numpy as np
 
 from fate_components.hetero_linr.spec import HeteroLinRParams
-from fate_components.linear.component import Labels, VerticalLinear
+from fate_components.linear.component import VerticalLinear
+from fate_components.linear.data import Labels
 from fate_components.linear.family import Quadratic
 from fate_components.linear.model import Floats
 from fate_components.linear.prediction import estimated

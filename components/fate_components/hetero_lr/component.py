@@ -13,7 +13,8 @@ import numpy as np
 
 from fate_components.hetero_lr.model import probability
 from fate_components.hetero_lr.spec import HeteroLRParams
-from fate_components.linear.component import Labels, VerticalLinear
+from fate_components.linear.component import VerticalLinear
+from fate_components.linear.data import Labels
 from fate_components.linear.family import Quadratic
 from fate_components.linear.model import Floats
 from fate_components.linear.prediction import classified

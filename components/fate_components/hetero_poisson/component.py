@@ -10,7 +10,8 @@ import numpy as np
 
 from fate_components.hetero_poisson.model import expected_count
 from fate_components.hetero_poisson.spec import HeteroPoissonParams
-from fate_components.linear.component import Labels, VerticalLinear
+from fate_components.linear.component import VerticalLinear
+from fate_components.linear.data import Labels
 from fate_components.linear.family import LogLinear
 from fate_components.linear.model import Floats
 from fate_components.linear.prediction import estimated

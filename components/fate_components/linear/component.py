@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -11,11 +11,20 @@ import numpy as np
 from fate_components.crypto.paillier import PublicKey, generate_keypair
 from fate_components.linear.arbiter import train_arbiter
 from fate_components.linear.course import MOST_PRECISE, Course, Progress
+from fate_components.linear.data import (
+    Data,
+    Labels,
+    announce,
+    checked_weight,
+    initial_weights,
+    log_losses,
+    offset_of,
+)
 from fate_components.linear.family import Family
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
 from fate_components.linear.learner import Columns, Learner, checked_features, part_of
-from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
+from fate_components.linear.messages import Plan, Standing, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart, linear_part
 from fate_components.linear.optimizer import OPTIMIZERS, Descent
 from fate_components.linear.outputs import model_of, summary_of
@@ -23,7 +32,6 @@ from fate_components.linear.params import VerticalParams
 from fate_components.linear.prediction import joined
 from fate_components.linear.quasi_newton import QuasiNewton
 from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of
-from fate_federated.catalog.shared_params import InitParams
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.pb.model import linear_model_pb2 as pb
 from fate_federated.task.component import Component, Inputs, Outputs
@@ -39,36 +47,6 @@ _SINGLE = (
 )
 
 V = TypeVar("V", bound=VerticalParams)
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What the guest's label means to a model.
-
-    Attributes:
-        numbers: y, shape (rows, models) or (rows, 1).
-        models: that are trained: one, or one for each of more than two classes.
-        classes: the labels of a classifier, rising; empty for predicted numbers.
-    """
-
-    numbers: Floats
-    models: int
-    classes: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """One party's table as a model sees it.
-
-    Attributes:
-        features: shape (rows, len(header)).
-        offset: log of the exposure, shape (rows,); zeros without.
-    """
-
-    table: Table
-    header: tuple[str, ...]
-    features: Floats
-    offset: Floats
 
 
 class VerticalLinear(Component[V], Generic[V]):
@@ -121,7 +99,7 @@ class VerticalLinear(Component[V], Generic[V]):
         if not np.isfinite(train.label).all():
             raise DataError(f"{ctx.component}'s training data has rows without a label.")
         labels = self.labels(train.label)
-        weight = _checked_weight(train)
+        weight = checked_weight(train)
         self.warn_of_weak_keys()
         if self.params.stepwise_param.need_stepwise:
             from fate_components.linear.stepwise import choose_as_guest
@@ -245,7 +223,7 @@ class VerticalLinear(Component[V], Generic[V]):
         if not len(table):
             raise DataError(f"{ctx.component}'s training data has no rows: the parties have none in common.")
         header, features = checked_features(table, self.module, exposure)
-        return Data(table, header, features, _offset(table, exposure))
+        return Data(table, header, features, offset_of(table, exposure))
 
     def data_like(self, table: Table, train: Data, exposure: str | None) -> Data:
         """Other data, in the order of the training data's columns."""
@@ -255,7 +233,7 @@ class VerticalLinear(Component[V], Generic[V]):
     def predict_data(self, table: Table, part: LinearPart, exposure: str | None) -> Data:
         """Data in the order of a model's columns."""
         header, features = checked_features(table, self.module, exposure)
-        return Data(table, part.header, features[:, part.columns(header)], _offset(table, exposure))
+        return Data(table, part.header, features[:, part.columns(header)], offset_of(table, exposure))
 
     def learner(
         self, ctx: TaskContext, course: Course, data: Data, start: Floats | None, intercept: bool,
@@ -382,63 +360,11 @@ class VerticalLinear(Component[V], Generic[V]):
             ctx.guest.push("predicted_score", part.score(some.features), number)
 
 
-def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
-    """Tell the others what is going to be done."""
-    ctx.hosts.push("plan", plan.to_wire(), part)
-    ctx.arbiter.push("plan", plan.to_wire(), part)
-
-
-def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict) -> None:
-    """A point of each model's loss curve."""
-    if len(verdict.losses) == 1:
-        ctx.log_loss(iteration, verdict.losses[0])
-        return
-    for model, loss in enumerate(verdict.losses):
-        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": f"loss.{model}", "unit_name": "iters"}
-        ctx.tracker.log_metric("train", f"loss.{model}", [(float(iteration), loss)], meta)
-    log.info("iteration %d: losses %s", iteration, ", ".join(f"{loss:.6f}" for loss in verdict.losses))
-
-
-def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]) -> Floats:
-    """Those of init_param."""
-    rng = ctx.rng if params.random_seed is None else np.random.default_rng(params.random_seed)
-    match params.init_method:
-        case "random_uniform":
-            return rng.uniform(0, 1, shape)
-        case "random_normal":
-            return rng.normal(size=shape)
-        case "zeros":
-            return np.zeros(shape)
-        case "ones":
-            return np.ones(shape)
-        case "const":
-            return np.full(shape, float(params.init_const))
-
-
 def _pulled_scores(ctx: TaskContext, tag: str, step: tuple[int, ...], shape: tuple[int, int]) -> Floats:
     total = np.zeros(shape)
     for value in ctx.hosts.pull(tag, step):
         total = total + numbers_from_wire(value, shape)
     return total
-
-
-def _checked_weight(table: Table) -> Floats | None:
-    weight = table.weight
-    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all() and weight.max() < 4096):
-        raise DataError("Sample weights are numbers of at least 0 and below 4096. Set SampleWeight's normalize.")
-    return weight
-
-
-def _offset(table: Table, exposure: str | None) -> Floats:
-    if exposure is None:
-        return np.zeros(len(table))
-    if exposure not in table.data.column_names:
-        raise DataError(f"There is no column {exposure!r}, which exposure_colname names, at the guest.")
-    values = table.numbers([exposure])[:, 0]
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        raise DataError(f"The exposure {exposure!r} has values that are missing or not greater than 0.")
-    offset: Floats = np.log(values)
-    return offset
 
 
 def _refuse_single_feature(ctx: TaskContext, table: Table) -> None:

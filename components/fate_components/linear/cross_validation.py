@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fate_components.linear.data import Data, Labels, announce, log_losses
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
 from fate_components.linear.learner import part_of
@@ -26,7 +27,7 @@ from fate_federated.task.context import TaskContext
 from fate_federated.task.table import Table
 
 if TYPE_CHECKING:
-    from fate_components.linear.component import Data, Labels, VerticalLinear
+    from fate_components.linear.component import VerticalLinear
     from fate_components.linear.course import Course
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,6 @@ def validate_as_guest(
     component: VerticalLinear[Any], ctx: TaskContext, own: Data, labels: Labels, weight: Floats | None
 ) -> Outputs:
     """The guest's part. No model is handed on."""
-    from fate_components.linear.component import announce, log_losses
-
     params = component.params.cv_param
     splits, rows = params.n_splits, len(own.table)
     folds_of(rows, params, 0)

@@ -21,6 +21,7 @@ import numpy as np
 from fate_components.crypto.paillier import PrivateKey
 from fate_components.linear.arbiter import train_arbiter
 from fate_components.linear.course import Course, Progress
+from fate_components.linear.data import Data, Labels, announce, initial_weights
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
 from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
@@ -33,7 +34,7 @@ from fate_federated.task.component import Outputs
 from fate_federated.task.context import TaskContext
 
 if TYPE_CHECKING:
-    from fate_components.linear.component import Data, Labels, VerticalLinear
+    from fate_components.linear.component import VerticalLinear
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,6 @@ def choose_as_guest(
     component: VerticalLinear[Any], ctx: TaskContext, own: Data, labels: Labels, weight: Floats | None
 ) -> Outputs:
     """The guest's part: it says what is tried and what is kept."""
-    from fate_components.linear.component import announce, initial_weights
-
     if labels.models > 1:
         raise DataError("stepwise_param chooses features for labels of two classes; the training data has more.")
     params, rows = component.params, len(own.table)
@@ -146,8 +145,6 @@ def choose_as_guest(
 
 def choose_as_host(component: VerticalLinear[Any], ctx: TaskContext, own: Data, base: Course) -> Outputs:
     """A host's part."""
-    from fate_components.linear.component import initial_weights
-
     start = initial_weights(ctx, component.params.init_param, (len(own.header), 1))
     kept: Kept | None = None
     step = 0

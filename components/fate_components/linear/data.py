@@ -1,0 +1,109 @@
+"""What a model makes of a party's table, and the small messages around a training."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from fate_components.linear.messages import Plan, Verdict
+from fate_components.linear.model import Floats
+from fate_federated.catalog.shared_params import InitParams
+from fate_federated.errors import DataError
+from fate_federated.task.context import TaskContext
+from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the guest's label means to a model.
+
+    Attributes:
+        numbers: y, shape (rows, models) or (rows, 1).
+        models: that are trained: one, or one for each of more than two classes.
+        classes: the labels of a classifier, rising; empty for predicted numbers.
+    """
+
+    numbers: Floats
+    models: int
+    classes: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """One party's table as a model sees it.
+
+    Attributes:
+        features: shape (rows, len(header)).
+        offset: log of the exposure, shape (rows,); zeros without.
+    """
+
+    table: Table
+    header: tuple[str, ...]
+    features: Floats
+    offset: Floats
+
+
+def checked_weight(table: Table) -> Floats | None:
+    """The sample weights of a table, shape (rows,), None without.
+
+    Raises:
+        DataError: one is negative, or too large.
+    """
+    weight = table.weight
+    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all() and weight.max() < 4096):
+        raise DataError("Sample weights are numbers of at least 0 and below 4096. Set SampleWeight's normalize.")
+    return weight
+
+
+def offset_of(table: Table, exposure: str | None) -> Floats:
+    """The log of a table's exposure, zeros without, shape (rows,).
+
+    Raises:
+        DataError: there is no such column, or a value is not greater than 0.
+    """
+    if exposure is None:
+        return np.zeros(len(table))
+    if exposure not in table.data.column_names:
+        raise DataError(f"There is no column {exposure!r}, which exposure_colname names, at the guest.")
+    values = table.numbers([exposure])[:, 0]
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise DataError(f"The exposure {exposure!r} has values that are missing or not greater than 0.")
+    offset: Floats = np.log(values)
+    return offset
+
+
+def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]) -> Floats:
+    """Those of init_param."""
+    rng = ctx.rng if params.random_seed is None else np.random.default_rng(params.random_seed)
+    match params.init_method:
+        case "random_uniform":
+            return rng.uniform(0, 1, shape)
+        case "random_normal":
+            return rng.normal(size=shape)
+        case "zeros":
+            return np.zeros(shape)
+        case "ones":
+            return np.ones(shape)
+        case "const":
+            return np.full(shape, float(params.init_const))
+
+
+def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
+    """Tell the others what is going to be done."""
+    ctx.hosts.push("plan", plan.to_wire(), part)
+    ctx.arbiter.push("plan", plan.to_wire(), part)
+
+
+def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict) -> None:
+    """A point of each model's loss curve."""
+    if len(verdict.losses) == 1:
+        ctx.log_loss(iteration, verdict.losses[0])
+        return
+    for model, loss in enumerate(verdict.losses):
+        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": f"loss.{model}", "unit_name": "iters"}
+        ctx.tracker.log_metric("train", f"loss.{model}", [(float(iteration), loss)], meta)
+    log.info("iteration %d: losses %s", iteration, ", ".join(f"{loss:.6f}" for loss in verdict.losses))
