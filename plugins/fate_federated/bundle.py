@@ -10,7 +10,6 @@ Configured in airflow.cfg::
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from fate_federated.dag_factory.kept import kept_files, unfinished_runs
 from fate_federated.dag_factory.versions import VersionStore
 from fate_federated.errors import ConfigError
 from fate_federated.settings import load_site
-
-log = logging.getLogger(__name__)
 
 SETTLED_SECONDS = 2.0
 """A file that was written later than this before a look may have changed again without its time showing it."""
@@ -106,12 +103,11 @@ class FateDagBundle(BaseDagBundle):
         if self._plain is None or unfinished == self._kept_for:
             return
         kept = kept_files(self._store, self._plain, unfinished)
-        version = self._plain
-        if kept:
-            log.info("kept until their runs end: %s", ", ".join(sorted(kept)))
-            files = {name: self._store.content(digest) for name, digest in self._store.manifest(version).items()}
-            version = self._store.save(files | {name: kept[dag][name] for dag in kept for name in kept[dag]}, version)
-        self._current, self._kept_for = version, unfinished
+        if kept or self._current != self._plain:
+            plain = self._store.manifest(self._plain)
+            files = {name: self._store.content(digest) for name, digest in plain.items()}
+            self._current = self._store.save(files | kept, self._current)
+        self._kept_for = unfinished
 
 
 def _load_specs() -> None:

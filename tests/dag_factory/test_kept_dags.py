@@ -101,13 +101,31 @@ def test_a_dag_stays_until_its_runs_have_ended(
     assert kept.task_ids == before.dags[GUEST].task_ids
     assert (before.dags[GUEST].schedule, kept.schedule) == ("@daily", None)
     assert "Ends with its last run" in (kept.description or "")
+    # Where Airflow looks for the tasks of its runs, in the version that they started with.
+    assert kept.relative_fileloc == before.dags[GUEST].relative_fileloc
 
     version = version_of(bundle)
     bundle.refresh()
     assert version_of(bundle) == version, "nothing has changed"
+    was = (bundle.path / "credit.py").stat().st_mtime
     runs.end()
     bundle.refresh()
     assert set(parsed(bundle).dags) == {"other.guest-9999", "other.host-10000"}
+    # Airflow parses again what is newer than its last parse.
+    assert not (bundle.path / "credit.py").exists() or (bundle.path / "credit.py").stat().st_mtime >= was
+
+
+def test_a_dag_that_the_edited_files_make_no_more_is_kept_beside_those_that_they_make(
+    site: Site, bundle: FateDagBundle, runs: Runs
+) -> None:
+    runs.begin(bundle, GUEST)
+    runs.begin(bundle, HOST)
+    site.drop("credit", DSL, CONF | {"role": CONF["role"] | {"host": ["1"]}, "airflow": {"tags": ["edited"]}})
+    bundle.refresh()
+    dags = parsed(bundle).dags
+    assert "edited" in dags[GUEST].tags
+    assert "edited" not in dags[HOST].tags
+    assert dags[GUEST].relative_fileloc == dags[HOST].relative_fileloc
 
 
 @pytest.mark.parametrize("change", CHANGES)

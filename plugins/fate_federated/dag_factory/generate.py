@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from fate_federated.dsl.job_files import (
     load_job,
     split_job,
 )
-from fate_federated.errors import ConfigError, DslError, DslProblem
+from fate_federated.errors import DslError, DslProblem
 from fate_federated.settings import SiteSettings
 from fate_federated.trained_jobs import TrainedJobs
 
@@ -47,16 +47,15 @@ globals().update(
 )
 '''
 
-_KEPT = '''\
-"""{dag_id} until its runs in Airflow have ended: the files that made this DAG are gone, or make it no more."""
-
+_KEPT = """
+# Until its runs in Airflow have ended: the files that made this DAG are gone, or make it no more.
 from fate_federated.dag_factory.job_file import kept_dag
 
 globals().update(kept_dag(__file__, dag_id={dag_id!r}, copies={copies!r}))
-'''
+"""
 
 _KEPT_MARK = "+kept"
-"""Between a DAG's id and the rest of a file's name. No job is called so."""
+"""Between a DAG's id and the rest of the name of a copy. No job is called so."""
 
 
 _BROKEN = '''\
@@ -116,8 +115,8 @@ class SiteJobs:
                 here = dropped[job.name].paths[0]
                 # The job that was dropped here stays: another organisation cannot put its own in that one's place.
                 message = f"another job of the name {job.name} was received here: {here} differs"
-                files.update([_broken([DslProblem("", message, "Rename one of them.", str(job.paths[0]))])])
-        files.update(_broken([problem]) for problem in (*self.dropped.problems, *self.received.problems))
+                files.update([broken_file([DslProblem("", message, "Rename one of them.", str(job.paths[0]))])])
+        files.update(broken_file([problem]) for problem in (*self.dropped.problems, *self.received.problems))
         return files
 
     def _job(self, job: JobPaths, *, received: bool) -> Iterator[tuple[str, bytes]]:
@@ -126,7 +125,7 @@ class SiteJobs:
             if not received:
                 copies = self._completed(job, copies)
         except DslError as error:
-            yield _broken(error.problems)
+            yield broken_file(error.problems)
             return
         yield from copies.items()
         text = _JOB.format(
@@ -171,22 +170,33 @@ def job_file_names(name: str) -> tuple[str, ...]:
     return (f"{name}.py", *(name + suffix for suffix in SUFFIXES))
 
 
-def kept_job(dag_id: str, files: Mapping[str, Callable[[], bytes]]) -> dict[str, bytes]:
-    """The generated file of a DAG that outlives its job's files, beside copies of those.
+def copies_of(dag_id: str, version: Mapping[str, str]) -> dict[str, str]:
+    """The copies of a job's files in a version that made one of its DAGs, under names that no other version uses.
 
     Args:
-        files: of a version that made the DAG: by name, what reads it.
+        version: hashes of contents, by name.
 
-    Raises:
-        ConfigError: they do not make that DAG.
+    Returns:
+        the same, of the copies.
     """
     kept = dag_id + _KEPT_MARK
     # A run that was triggered meanwhile has a version that kept the DAG.
-    for stem in (dag_id.rpartition(".")[0], kept):
-        copies = {kept + suffix: files[stem + suffix]() for suffix in SUFFIXES if stem + suffix in files}
+    for stem in (kept, dag_id.rpartition(".")[0]):
+        copies = {kept + suffix: version[stem + suffix] for suffix in SUFFIXES if stem + suffix in version}
         if copies:
-            return {**copies, f"{kept}.py": _KEPT.format(dag_id=dag_id, copies=tuple(copies)).encode()}
-    raise ConfigError(f"no version of the jobs that a run of it started with has {dag_id}.")
+            return copies
+    return {}
+
+
+def kept_job(generated: bytes, copies: Mapping[str, Iterable[str]]) -> bytes:
+    """A job's generated file with DAGs that its files make no more.
+
+    Args:
+        generated: the file as it is; empty where it makes no DAG.
+        copies: by DAG, names of the copies that make it.
+    """
+    kept = (_KEPT.format(dag_id=dag_id, copies=tuple(names)) for dag_id, names in copies.items())
+    return generated + "".join(kept).encode()
 
 
 def _documents(job: JobPaths, copies: dict[str, bytes]) -> tuple[Document | None, Document]:
@@ -216,7 +226,7 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _broken(problems: Sequence[DslProblem]) -> tuple[str, bytes]:
+def broken_file(problems: Sequence[DslProblem]) -> tuple[str, bytes]:
     """A file of its own for what is wrong with one of the user's, with a name in which that can be recognised."""
     literals = [
         (problem.pointer, problem.message, problem.remedy, _printable(problem.file), problem.line)

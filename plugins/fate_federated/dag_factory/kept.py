@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import runpy
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fate_federated.dag_factory.generate import job_file_names, kept_job
+from airflow.sdk import DAG
+
+from fate_federated.dag_factory.generate import broken_file, copies_of, job_file_names, kept_job
 from fate_federated.dag_factory.versions import VersionStore
-from fate_federated.errors import ConfigError, FateFederatedError
+from fate_federated.errors import ConfigError, DslError, DslProblem, FateFederatedError
 
 log = logging.getLogger(__name__)
 
@@ -38,35 +39,50 @@ def unfinished_runs(bundle: str) -> dict[str, str]:
         return {dag_id: version for dag_id, version in session.execute(query) if version}
 
 
-def kept_files(store: VersionStore, version: str, unfinished: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
-    """What a version lacks for the runs that have not ended.
+def kept_files(store: VersionStore, version: str, unfinished: Mapping[str, str]) -> dict[str, bytes]:
+    """What a version needs for the runs that have not ended.
 
     Args:
         version: the newest, of the files as they are.
         unfinished: the version of the runs, by DAG.
 
     Returns:
-        by DAG that the version would end too early, files to add: name and content.
+        files to add or to put in the place of others: name and content.
     """
-    kept: dict[str, dict[str, bytes]] = {}
+    files: dict[str, bytes] = {}
     now, folder = store.manifest(version), store.restore(version)
+    by_job: dict[str, dict[str, dict[str, str]]] = {}
     for dag_id, started_with in unfinished.items():
+        job = dag_id.rpartition(".")[0]
         try:
             then = store.manifest(started_with)
-            job = dag_id.rpartition(".")[0]
-            same = all(now.get(name) == then.get(name) for name in job_file_names(job))
-            if not (same and f"{job}.py" in now) and dag_id not in _dags_of(folder / f"{job}.py"):
-                kept[dag_id] = kept_job(dag_id, {name: partial(store.content, then[name]) for name in then})
         except ConfigError as error:
-            log.warning("the runs of %s cannot go on, its files are gone: %s", dag_id, error)
-    return kept
+            log.warning("whether the runs of %s can go on is not known: %s", dag_id, error)
+            continue
+        if f"{job}.py" not in now or any(now.get(name) != then.get(name) for name in job_file_names(job)):
+            by_job.setdefault(job, {})[dag_id] = then
+    for job, versions in by_job.items():
+        generated = folder / f"{job}.py"
+        made, problems = _made(generated)
+        copies = {dag_id: copies_of(dag_id, then) for dag_id, then in versions.items() if dag_id not in made}
+        if not copies:
+            continue
+        log.info("kept until their runs end: %s", ", ".join(copies))
+        files |= {name: store.content(digest) for of_dag in copies.values() for name, digest in of_dag.items()}
+        # Airflow looks for the tasks of a run in the file that its DAG has now.
+        files[generated.name] = kept_job(generated.read_bytes() if made else b"", copies)
+        if problems:
+            files.update([broken_file(problems)])
+    return files
 
 
-def _dags_of(generated: Path) -> frozenset[str]:
-    """Ids of what a generated file makes; nothing where it is not there or makes none."""
+def _made(generated: Path) -> tuple[frozenset[str], Sequence[DslProblem]]:
+    """Ids of the DAGs that a generated file makes, or what is wrong with the user's where it makes none."""
     if not generated.exists():
-        return frozenset()
+        return frozenset(), ()
     try:
-        return frozenset(runpy.run_path(str(generated)))
-    except FateFederatedError:
-        return frozenset()
+        return frozenset(key for key, value in runpy.run_path(str(generated)).items() if isinstance(value, DAG)), ()
+    except DslError as error:
+        return frozenset(), error.problems
+    except FateFederatedError as error:
+        return frozenset(), [DslProblem("", str(error).removesuffix("."), file=generated.name)]
