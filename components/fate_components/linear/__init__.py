@@ -40,4 +40,11 @@ What each role learns, besides the model that is its own, if all follow the prot
 An arbiter that colludes with a party can decrypt whatever that party receives: of the guest its columns and labels,
 turned by a secret matrix, or residuals, and so labels; of hosts their turned columns or their scores. All parties are
 trusted to follow the protocol. Rows are matched by their order, which is that of the Intersection before.
+
+What differs from FATE: each party runs the optimizer on its own weights, since the arbiter sees no gradient. A batch is
+the same rows for all folds, of which each leaves out its own. batch_strategy random has one batch in an iteration,
+hidden among masked_rate times as many rows; masked_rate has no effect on full batches. Validation needs validation
+data. Without use_first_metric_only any metric that stops improving ends the training; the first chooses the best
+iteration, whose weights early stopping keeps. Checkpoints are part of the model. The history of folds has the columns
+of a prediction, and fold. Losses and gradients of weighted rows are means over rows, not over weights.
 """
