@@ -1,0 +1,22 @@
+"""Gradient boosted trees over vertically split features: SecureBoost.
+
+The guest has the label and a Paillier key. It encrypts each row's first and second derivative of the loss, packed into
+one plaintext; hosts add them up by node, feature and bin without seeing them; the guest decrypts the sums, finds the
+best split over all parties, and asks the party that has the feature which rows go left. After Cheng, Fan, Jin, Liu,
+Chen, Papadopoulos, Yang 2021, "SecureBoost: A lossless federated learning framework" (IEEE Intelligent Systems 36),
+arXiv:1901.08755; packing, compressed answers, subtraction of siblings and sampling by gradients after Chen, Ma, Fan,
+Kang, Xu, Yang 2021, "SecureBoost+: A high performance gradient boosting tree framework for large scale vertical
+federated learning", arXiv:2110.10927.
+
+Who learns what:
+
+- A host receives ciphertexts, for each level of a tree which node each row is in, and which of its own candidates were
+  best. It sees no derivative, no label, no leaf's weight. That rows are together in a node says that their labels have
+  something in common, all the more in the first trees: with ``complete_secure`` those have features of the guest alone
+  (Cheng et al., section on the reduced leakage).
+- The guest receives, for each node, sums of derivatives over one side of each of a host's candidate splits, in an order
+  that is drawn anew for every node, and for a chosen split which rows go left and the feature's anonymous name, which
+  the importance of features needs. It sees no value, name or threshold of a host. Of sums over few rows it can guess
+  which rows they are of, as it knows every row's derivatives; ``min_leaf_node``, which hosts keep to by themselves,
+  bounds how few these are.
+"""

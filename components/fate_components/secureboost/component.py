@@ -1,0 +1,114 @@
+"""HeteroSecureBoost: see the package. What the roles do around the trees."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar
+
+from fate_components.secureboost.guest_training import train_guest
+from fate_components.secureboost.host_training import train_host
+from fate_components.secureboost.messages import Plan
+from fate_components.secureboost.model import forest_of, host_forest_of
+from fate_components.secureboost.prediction import (
+    features_for,
+    prediction_table,
+    pull_answers,
+    push_answers,
+)
+from fate_components.secureboost.spec import HeteroFastSecureBoostParams, HeteroSecureBoostParams
+from fate_components.tables import row_digest
+from fate_federated.errors import DataError, ModelError
+from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.context import TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
+
+
+class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
+    """See the package. Training data and a model: more trees. Other data and a model: prediction."""
+
+    Params = HeteroSecureBoostParams
+    module: ClassVar[str] = "HeteroSecureBoost"
+
+    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        train, other = _modes(ctx, inputs)
+        if train is not None:
+            self._warn_of_weak_keys()
+            return train_guest(ctx, self.module, self.params, train, other, inputs.model)
+        model, table = _required(inputs.model), _required_table(ctx, other)
+        plan = Plan(False, row_digest(table), len(table), b"", 0, 1, True)
+        ctx.hosts.push("plan", plan.to_wire())
+        forest = forest_of(model)
+        features = features_for(table, forest.header, self.params)
+        scores = forest.scores(features, pull_answers(ctx, forest, len(table), "predicted"))
+        predicted = prediction_table(table, scores, forest.classes, model, self.params, "predict")
+        return Outputs([predicted], model)
+
+    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        train, other = _modes(ctx, inputs)
+        plan = Plan.from_wire(ctx.guest.pull("plan"))
+        if plan.fit != (train is not None):
+            raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
+        if train is not None:
+            check_rows(ctx, train, plan.rows, plan.rows_digest, "training")
+            if (other is not None) != (plan.validate_rows > 0):
+                raise DataError(f"The guest and {ctx.party} do not both have validation data for {ctx.component}.")
+            if other is not None:
+                check_rows(ctx, other, plan.validate_rows, plan.validate_digest, "validation")
+            self._warn_of_weak_keys()
+            return train_host(ctx, self.module, self.params, plan, train, other, inputs.model)
+        model, table = _required(inputs.model), _required_table(ctx, other)
+        check_rows(ctx, table, plan.rows, plan.rows_digest, "predicted")
+        forest = host_forest_of(model)
+        push_answers(ctx, forest, features_for(table, forest.header, self.params), "predicted")
+        return Outputs(model=model)
+
+    def _warn_of_weak_keys(self) -> None:
+        encrypt = self.params.encrypt_param
+        if encrypt.method == "IterativeAffine":
+            log.warning("encrypt_param.method IterativeAffine is broken: Paillier is used instead")
+        if encrypt.key_length < 2048:
+            log.warning("encrypt_param.key_length %d is short of today's 2048", encrypt.key_length)
+
+
+class HeteroFastSecureBoost(HeteroSecureBoost):
+    """Trees or layers of one party each."""
+
+    Params = HeteroFastSecureBoostParams
+    module = "HeteroFastSecureBoost"
+
+
+def check_rows(ctx: TaskContext, table: Table, rows: int, digest: bytes, kind: str) -> None:
+    """Whether a host has the guest's rows.
+
+    Raises:
+        DataError: it has others.
+    """
+    if len(table) != rows or row_digest(table) != digest:
+        raise DataError(
+            f"The {len(table)} {kind} rows of {ctx.party} are not the guest's {rows} in the same order. "
+            f"Put an Intersection before {ctx.component}, and give all parties its output."
+        )
+
+
+def _modes(ctx: TaskContext, inputs: Inputs) -> tuple[Table | None, Table | None]:
+    """What to train on, if at all, and what to validate or predict."""
+    train = inputs.first("train_data") if inputs.model is not None else inputs.first("train_data", "data")
+    if train is not None:
+        validate = inputs.first("validate_data", "eval_data")
+        return train, None if validate is None or not len(validate) else validate
+    return None, inputs.first("test_data", "eval_data", "validate_data", "data")
+
+
+def _required(model: Model | None) -> Model:
+    if model is None:
+        raise ModelError("There is neither training data nor a model to predict with.")
+    return model
+
+
+def _required_table(ctx: TaskContext, table: Table | None) -> Table:
+    if table is None:
+        raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
+    return table

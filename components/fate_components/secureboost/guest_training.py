@@ -1,0 +1,259 @@
+"""The guest's part in a training: round after round, trees for what the rounds before left over."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fate_components.crypto.paillier import generate_keypair
+from fate_components.linear.prediction import joined
+from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of
+from fate_components.secureboost.bins import Binned
+from fate_components.secureboost.guest import Derivatives, Gain, GuestTree, Limits
+from fate_components.secureboost.messages import Plan, Verdict
+from fate_components.secureboost.model import Floats, Forest, Tree, forest_of
+from fate_components.secureboost.objective import Objective, objective_of
+from fate_components.secureboost.outputs import (
+    Importances,
+    Learnt,
+    guest_model,
+    guest_summary,
+    importances_of,
+    rescaled,
+    site_name,
+    with_gains,
+)
+from fate_components.secureboost.packing import Layout
+from fate_components.secureboost.prediction import features_of, prediction_table, pull_answers
+from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled
+from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_components.secureboost.splitting import Criterion
+from fate_components.secureboost.turns import Turns
+from fate_components.tables import row_digest
+from fate_federated.errors import DataError, ModelError
+from fate_federated.task.component import Outputs
+from fate_federated.task.context import TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
+
+MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the label means: ``numbers`` has shape (rows, dimensions), ``classes`` is empty of a regression."""
+
+    numbers: Floats
+    classes: Floats
+
+    @classmethod
+    def of(cls, ctx: TaskContext, table: Table, params: HeteroSecureBoostParams) -> Labels:
+        """Those of training data.
+
+        Raises:
+            DataError: there is none, one is missing, or they do not fit the task.
+        """
+        label = table.label
+        if label is None:
+            raise DataError(f"{ctx.component} needs a label at the guest. Its training data has none.")
+        if not np.isfinite(label).all():
+            raise DataError(f"{ctx.component}'s training data has rows without a label.")
+        if params.task_type == "regression":
+            if params.objective_param.objective == "tweedie" and label.min(initial=0) < 0:
+                raise DataError("The objective tweedie is for labels of at least 0.")
+            return cls(label[:, None], np.empty(0))
+        classes = np.unique(label)
+        if not 2 <= len(classes) <= MOST_CLASSES:
+            raise DataError(
+                f"{ctx.component} needs labels of 2 to {MOST_CLASSES} classes; the training data has {len(classes)}."
+            )
+        against = classes[1:] if len(classes) == 2 else classes
+        return cls((label[:, None] == against).astype(np.float64), classes)
+
+    @property
+    def kind(self) -> Kind:
+        if not len(self.classes):
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multi"
+
+
+@dataclass(slots=True)
+class Course:
+    """What has been learnt so far.
+
+    Attributes:
+        scores: of the training rows, shape (rows, dimensions).
+        validated: of the validation rows; no rows without.
+        best: the number of trees, and the scores, after the round that validation likes best.
+    """
+
+    trees: list[Tree]
+    scores: Floats
+    validated: Floats
+    losses: list[float] = field(default_factory=list)
+    gains: list[list[Gain]] = field(default_factory=list)
+    best: tuple[int, Floats, Floats] | None = None
+
+
+def train_guest(
+    ctx: TaskContext,
+    module: str,
+    params: HeteroSecureBoostParams,
+    train: Table,
+    validate: Table | None,
+    before: Model | None,
+) -> Outputs:
+    """Grow trees with the hosts; ``before`` is a model to go on from."""
+    if not len(train):
+        raise DataError(f"{ctx.component}'s training data has no rows: the parties have none in common.")
+    labels = Labels.of(ctx, train, params)
+    weight = _weight(train)
+    header = train.feature_names
+    features = features_of(train, header, params)
+    validated = None if validate is None else features_of(validate, header, params)
+    objective = objective_of(params.objective_param.objective, params.objective_param.params)
+    dimensions = labels.numbers.shape[1]
+    plan = Plan(
+        True, row_digest(train), len(train), b"" if validate is None else row_digest(validate),
+        0 if validate is None else len(validate), dimensions, before is not None,
+    )  # fmt: skip
+    ctx.hosts.push("plan", plan.to_wire())
+    private = generate_keypair(params.encrypt_param.key_length)
+    ctx.hosts.push("public_key", private.public.to_wire())
+    sites = (site_name(ctx.party), *(site_name(host.party) for host in ctx.hosts))
+    start, old_trees, importances = _start(objective, labels, weight, before, header, sites, params)
+    course = Course(
+        [], np.tile(start, (len(train), 1)), np.tile(start, (0 if validated is None else len(validated), 1))
+    )
+    if before is not None:
+        forest = Forest(header, sites, old_trees, dimensions, start, params.learning_rate, labels.classes)
+        course.scores = forest.scores(features, pull_answers(ctx, forest, len(train), "train_before"))
+        if validated is not None:
+            answers = pull_answers(ctx, forest, len(validated), "validate_before")
+            course.validated = forest.scores(validated, answers)
+    binned = Binned.of(features, params.bin_num)
+    layout = Layout.of(private.public.bits, plan.rows, params.precision, compress=params.cipher_compress)
+    tree_params = params.tree_param
+    criterion = Criterion(*params.penalties, tree_params.min_impurity_split, tree_params.min_child_weight)
+    limits = Limits(tree_params.min_sample_split, tree_params.min_leaf_node)
+    turns = Turns(params, len(ctx.hosts))
+    seed = abs(params.random_seed) if params.random_seed is not None else int(ctx.rng.integers(1 << 62))
+    watch = Validation(
+        ctx.tracker, ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,
+        params.first_metric_only,
+    )  # fmt: skip
+    converged = stopped = False
+    best_iteration = -1
+    for number in range(params.num_trees):
+        of_depth = turns.of_round(number)
+        taking_part = frozenset().union(*of_depth)
+        hosts = {site: host for site, host in enumerate(ctx.hosts, 1) if site in taking_part}
+        first, second = (part * weight[:, None] for part in objective.derivatives(labels.numbers, course.scores))
+        gains: list[Gain] = []
+        for dimension in range(dimensions):
+            step = (number, dimension)
+            rng = np.random.default_rng([seed, *step])
+            columns = columns_of_tree(len(header), params.subsample_feature_rate, rng)
+            derivatives = Derivatives(np.arange(len(train)), first[:, dimension], second[:, dimension])
+            if params.run_goss:
+                derivatives = one_side_sampled(
+                    first[:, dimension], second[:, dimension], params.top_rate, params.other_rate, rng
+                )
+            growing = GuestTree(hosts, of_depth, private, layout, binned, columns, criterion, limits)
+            tree, leaves = growing.grow(step, derivatives)
+            course.trees.append(tree)
+            gains += growing.gains
+            course.scores[:, dimension] += params.learning_rate * tree.weight[leaves]
+            if validated is not None:
+                forest = Forest(header, sites, (tree,), 1, np.zeros(1), params.learning_rate, labels.classes)
+                answers = pull_answers(ctx, forest, len(validated), "validate", step)
+                course.validated[:, dimension] += forest.scores(validated, answers)[:, 0]
+        course.gains.append(gains)
+        loss = float(np.average(objective.loss(labels.numbers, course.scores), weights=weight))
+        ctx.log_loss(number, loss)
+        converged = params.n_iter_no_change and bool(course.losses) and abs(course.losses[-1] - loss) <= params.tol
+        course.losses.append(loss)
+        if validate is not None and _due(params, number):
+            scores = {
+                "train": _scores(train, labels, objective.predicted(course.scores), params),
+                "validate": _scores(validate, labels, objective.predicted(course.validated), params),
+            }
+            standing = watch.note(number, scores)
+            stopped = standing.stop
+            if standing.best and params.patience is not None:
+                best_iteration = number
+                course.best = (len(course.trees), course.scores.copy(), course.validated.copy())
+        ends = converged or stopped or number == params.num_trees - 1
+        kept = len(course.trees)
+        if ends and course.best is not None:
+            kept, course.scores, course.validated = course.best
+        ctx.hosts.push("verdict", Verdict(ends, kept).to_wire(), number)
+        if ends:
+            course.trees = course.trees[:kept]
+            break
+    rounds = len(course.trees) // dimensions
+    found = with_gains(importances, [gain for some in course.gains[:rounds] for gain in some], sites)
+    forest = Forest(header, sites, (*old_trees, *course.trees), dimensions, start, params.learning_rate, labels.classes)
+    learnt = Learnt(forest, tuple(course.losses), converged, best_iteration, found)
+    model = guest_model(module, params, learnt)
+    ctx.tracker.set_summary(guest_summary(learnt, tree_params.feature_importance_type, watch.history))
+    tables = [prediction_table(train, course.scores, labels.classes, model, params, "train")]
+    if validate is not None:
+        tables.append(prediction_table(validate, course.validated, labels.classes, model, params, "validate"))
+    return Outputs([joined(tables)], model)
+
+
+def _start(
+    objective: Objective, labels: Labels, weight: Floats, before: Model | None, header: tuple[str, ...],
+    sites: tuple[str, ...], params: HeteroSecureBoostParams,
+) -> tuple[Floats, tuple[Tree, ...], Importances]:  # fmt: skip
+    """The score before any tree, and what a model to go on from has learnt.
+
+    Raises:
+        ModelError: that one is for other columns, classes or hosts.
+    """
+    if before is None:
+        return objective.start(labels.numbers, weight), (), {}
+    old = forest_of(before)
+    if old.header != header:
+        raise ModelError("The model to go on from has other columns than the training data.")
+    if old.classes.tolist() != labels.classes.tolist():
+        raise ModelError("The model to go on from is of other classes than the training data.")
+    if unknown := [site for site in old.sites[1:] if site not in sites]:
+        raise ModelError(f"The model to go on from needs {', '.join(unknown)}, which takes no part.")
+    place = np.array([0, *(sites.index(site) for site in old.sites[1:]), -1])
+    trees = tuple(
+        Tree(tree.left, tree.right, place[tree.owner], tree.weight, tree.own)
+        for tree in rescaled(old, params.learning_rate)
+    )
+    return old.start, trees, importances_of(before)
+
+
+def _due(params: HeteroSecureBoostParams, number: int) -> bool:
+    frequency = params.validated
+    if isinstance(frequency, list):
+        return number in frequency
+    return frequency is not None and (number + 1) % frequency == 0
+
+
+def _scores(table: Table, labels: Labels, predicted: Floats, params: HeteroSecureBoostParams) -> Scores:
+    label = table.label
+    if label is None or not np.isfinite(label).all():
+        return {}
+    if labels.kind == "regression":
+        return scores_of("regression", label, predicted[:, 0], predicted[:, 0])
+    if labels.kind == "multi":
+        return scores_of("multi", label, predicted[:, 0], labels.classes[predicted.argmax(axis=1)])
+    chosen = (predicted[:, 0] > params.predict_param.threshold).astype(np.float64)
+    return scores_of("binary", (label == labels.classes[1]).astype(np.float64), predicted[:, 0], chosen)
+
+
+def _weight(table: Table) -> Floats:
+    weight = np.ones(len(table)) if table.weight is None else table.weight
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
+        raise DataError("Sample weights are numbers of at least 0, not all 0. Set SampleWeight's normalize.")
+    return weight

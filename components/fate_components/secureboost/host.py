@@ -1,0 +1,174 @@
+"""A host's part in a tree: sums of what it cannot read, and the splits that were chosen by them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gmpy2 import mpz
+
+from fate_components.crypto import parallel
+from fate_components.crypto.encrypted_array import EncryptedArray
+from fate_components.crypto.integers import as_residues, inverses, unpack
+from fate_components.crypto.paillier import PublicKey
+from fate_components.secureboost.bins import Binned, Candidates, candidates_of, rows_by_bin, splits_of
+from fate_components.secureboost.messages import Level, Step, bits_from_wire, chosen_from_wire, packed_bits
+from fate_components.secureboost.model import Bits, Integers, Splits
+from fate_components.secureboost.packing import Layout
+from fate_federated.errors import MessageRejected
+from fate_federated.task.context import TaskContext
+
+Products = npt.NDArray[np.object_]
+"""Ciphertexts of sums, shape (columns, bins + 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """One node's rows by bin, and the products of their ciphertexts."""
+
+    counts: Integers
+    products: Products
+
+    def minus(self, part: Histogram, modulus: mpz) -> Histogram:
+        """What is left without the rows of a child: its sibling. Bins without a row of the child cost nothing."""
+        products = self.products.copy()
+        met = part.counts > 0
+        inverted = inverses(part.products[met].tolist(), modulus)
+        products[met] = [
+            whole * inverse % modulus for whole, inverse in zip(products[met].tolist(), inverted, strict=True)
+        ]
+        return Histogram(self.counts - part.counts, products)
+
+    def left_sums(self, candidates: Candidates, columns: Integers, modulus: mpz) -> list[mpz]:
+        """The product over the rows on the left of each split."""
+        rising = self.products[:, :-1].copy()
+        for column in range(len(columns)):
+            total = mpz(1)
+            for place in np.flatnonzero(self.counts[column, :-1]).tolist():
+                total = total * rising[column, place] % modulus
+                rising[column, place] = total
+        at = np.searchsorted(columns, candidates.features)
+        sums: list[mpz] = rising[at, candidates.bins].tolist()
+        for place in np.flatnonzero(candidates.missing_left).tolist():
+            sums[place] = sums[place] * self.products[at[place], -1] % modulus
+        return sums
+
+
+@dataclass(slots=True)
+class HostTree:
+    """One tree while it is grown.
+
+    Attributes:
+        columns: the features that it may ask for, rising.
+        smallest: rows that there are at least on each side of a split.
+    """
+
+    ctx: TaskContext
+    key: PublicKey
+    layout: Layout
+    binned: Binned
+    columns: Integers
+    smallest: int
+    _rows: Integers = field(init=False)
+    _values: list[mpz] = field(init=False)
+    _asked: list[tuple[int, int, int, bool]] = field(init=False, default_factory=list)
+
+    def grow(self, step: Step, depths: Sequence[int]) -> Splits:
+        """This party's splits in the tree.
+
+        Args:
+            depths: at which it offers splits, one after the other.
+
+        Raises:
+            CryptoError, MessageRejected: the guest sends something else than was agreed.
+        """
+        self._receive(step)
+        above: list[Histogram] = []
+        for depth in depths:
+            level = Level.from_wire(self.ctx.guest.pull("level", (*step, depth)), len(self.binned.numbers), len(above))
+            if not len(level):
+                break
+            above = self._histograms(level, above)
+            offered = [self._send(histogram, (*step, depth, place)) for place, histogram in enumerate(above)]
+            self._answer(level, offered, (*step, depth))
+        return splits_of(self._asked, self.binned)
+
+    def _receive(self, step: Step) -> None:
+        message = self.ctx.guest.pull("derivatives", step)
+        total = len(self.binned.numbers)
+        match message:
+            case {"sampled": sampled, "ciphertexts": ciphertexts}:
+                pass
+            case _:
+                raise MessageRejected("A message does not hold the derivatives of rows.")
+        self._rows = np.arange(total) if sampled is None else np.flatnonzero(bits_from_wire(sampled, total))
+        encrypted = EncryptedArray.from_wire(ciphertexts, self.key, self.layout.row_bits)
+        if encrypted.shape != (len(self._rows),) or encrypted.exponent:
+            raise MessageRejected(f"A message of shape {encrypted.shape} is not of {len(self._rows)} rows.")
+        self._values = unpack(ciphertexts.data, ciphertexts.width_bytes)
+
+    def _histograms(self, level: Level, above: list[Histogram]) -> list[Histogram]:
+        """Of every node: of two siblings the larger by subtraction."""
+        places = level.places[self._rows]
+        sizes = np.bincount(places[places >= 0], minlength=len(level))
+        siblings: dict[int, list[int]] = {}
+        for place, parent in enumerate(level.parents):
+            siblings.setdefault(parent, []).append(place)
+        pairs = [(parent, pair) for parent, pair in siblings.items() if parent >= 0 and len(pair) == 2]
+        larger = {max(pair, key=lambda place: int(sizes[place])): (parent, pair) for parent, pair in pairs}
+        direct = [place for place in range(len(level)) if place not in larger]
+        number = np.full(len(level) + 1, -1)
+        number[direct] = np.arange(len(direct))
+        taken = np.flatnonzero(number[places] >= 0)
+        found = dict(zip(direct, self._direct(taken, number[places[taken]], len(direct)), strict=True))
+        for place, (parent, pair) in larger.items():
+            smaller = pair[0] if pair[1] == place else pair[1]
+            found[place] = above[parent].minus(found[smaller], self.key.modulus)
+        return [found[place] for place in range(len(level))]
+
+    def _direct(self, taken: Integers, nodes: Integers, count: int) -> list[Histogram]:
+        width, columns = self.binned.count + 1, self.columns
+        rows = self._rows[taken]
+        if not len(columns):
+            empty = Histogram(np.empty((0, width), np.int64), np.empty((0, width), dtype=object))
+            return [empty] * count
+        counts = rows_by_bin(self.binned, rows, nodes, count, columns)
+        groups = nodes[:, None] * width + self.binned.numbers[np.ix_(rows, columns)]
+        values = [self._values[place] for place in taken.tolist()]
+        products = parallel.grouped_products(values, groups, count * width, self.key.modulus)
+        shaped = as_residues([value for row in products for value in row], (len(columns), count, width))
+        return [Histogram(counts[node], shaped[:, node]) for node in range(count)]
+
+    def _send(self, histogram: Histogram, step: Step) -> Candidates:
+        """The sums on the left of every split of a node, in an order drawn for it; returns the splits in that order."""
+        candidates = candidates_of(histogram.counts, self.columns, self.smallest)
+        order = np.random.default_rng(secrets.randbits(128)).permutation(len(candidates))
+        candidates = Candidates(candidates.features[order], candidates.bins[order], candidates.missing_left[order])
+        sums = histogram.left_sums(candidates, self.columns, self.key.modulus)
+        answer: Any = self.layout.answer(self.key, sums).to_wire(self.layout.answer_bits) if sums else None
+        self.ctx.guest.push("sums", {"count": len(sums), "ciphertexts": answer}, step)
+        return candidates
+
+    def _answer(self, level: Level, offered: list[Candidates], step: Step) -> None:
+        """Say which rows go left in the nodes that this party splits."""
+        chosen = chosen_from_wire(self.ctx.guest.pull("chosen", step), [len(some) for some in offered])
+        left: list[Bits] = []
+        features = []
+        for some in chosen:
+            candidates = offered[some.place]
+            best = min(
+                some.candidates,
+                key=lambda place: (candidates.features[place], candidates.bins[place], candidates.missing_left[place]),
+            )
+            feature, last = int(candidates.features[best]), int(candidates.bins[best])
+            missing_left = bool(candidates.missing_left[best])
+            numbers = self.binned.numbers[level.places == some.place, feature]
+            left.append(np.where(numbers == self.binned.count, missing_left, numbers <= last))
+            features.append(feature)
+            self._asked.append((some.node, feature, last, missing_left))
+        if chosen:
+            self.ctx.guest.push("sides", {"features": features, **packed_bits(np.concatenate(left))}, step)

@@ -1,0 +1,230 @@
+"""Trees as flat arrays: where rows go in them, and what their leaves add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from fate_federated.errors import ModelError
+from fate_federated.pb.model import boosting_tree_pb2 as pb
+from fate_federated.task.model import Model
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """What one party asks in one tree; each array has shape (its nodes,), nodes rising.
+
+    Attributes:
+        nodes: ids in the tree.
+        features: places in the party's header.
+        bins: numbers of the bins up to which rows go left.
+        thresholds: values up to which they do.
+        missing_left: whether missing values go left.
+    """
+
+    nodes: Integers
+    features: Integers
+    bins: Integers
+    thresholds: Floats
+    missing_left: Bits
+
+    @classmethod
+    def none(cls) -> Splits:
+        """Of a party that is not asked."""
+        nothing = np.empty(0, np.int64)
+        return cls(nothing, nothing, nothing, np.empty(0), np.empty(0, np.bool_))
+
+    def goes_left(self, features: Floats) -> Bits:
+        """For each row and node, shape (rows, nodes).
+
+        Args:
+            features: in the order of the header, shape (rows, columns), missing values as NaN.
+        """
+        values = features[:, self.features]
+        left: Bits = np.where(np.isnan(values), self.missing_left, values <= self.thresholds)
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One tree as the guest has it; node 0 is the root, each array has shape (nodes,).
+
+    Attributes:
+        left, right: ids of children; those of a leaf are its own.
+        owner: place in the forest's sites; -1 for a leaf.
+        weight: of leaves; zero elsewhere.
+        own: the guest's splits.
+    """
+
+    left: Integers
+    right: Integers
+    owner: Integers
+    weight: Floats
+    own: Splits
+
+    def nodes_of(self, site: int) -> Integers:
+        """The nodes at which this site is asked, rising."""
+        return np.flatnonzero(self.owner == site)
+
+    def leaves(self, features: Floats, answers: Mapping[int, Bits]) -> Integers:
+        """The leaf of each row, shape (rows,).
+
+        Args:
+            features: the guest's.
+            answers: what the other sites answer: whether each row goes left at each of their nodes.
+        """
+        inner = np.flatnonzero(self.owner >= 0)
+        column = np.zeros(len(self.left), dtype=np.int64)
+        column[inner] = np.arange(len(inner))
+        go_left = np.empty((len(features), max(len(inner), 1)), dtype=np.bool_)
+        go_left[:, column[self.own.nodes]] = self.own.goes_left(features)
+        for site, bits in answers.items():
+            go_left[:, column[self.nodes_of(site)]] = bits
+        rows, place = np.arange(len(features)), np.zeros(len(features), dtype=np.int64)
+        while len(rows):
+            rows = rows[self.owner[place[rows]] >= 0]
+            at = place[rows]
+            place[rows] = np.where(go_left[rows, column[at]], self.left[at], self.right[at])
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """What the guest has learnt.
+
+    Attributes:
+        header: the guest's features.
+        sites: who is asked: the guest first, then hosts, as ``role:party_id``.
+        trees: round by round; in a round one for each dimension.
+        dimensions: 1, or the number of classes if these are more than two.
+        start: the score before any tree, shape (dimensions,).
+        classes: the labels of a classifier, rising; empty for predicted numbers.
+    """
+
+    header: tuple[str, ...]
+    sites: tuple[str, ...]
+    trees: tuple[Tree, ...]
+    dimensions: int
+    start: Floats
+    learning_rate: float
+    classes: Floats
+
+    def scores(self, features: Floats, answers: Mapping[int, Sequence[Bits]]) -> Floats:
+        """Sums of leaves and the start, shape (rows, dimensions).
+
+        Args:
+            answers: by site and tree, see :meth:`Tree.leaves`.
+        """
+        scores = np.tile(self.start, (len(features), 1))
+        for number, tree in enumerate(self.trees):
+            leaves = tree.leaves(features, {site: bits[number] for site, bits in answers.items()})
+            scores[:, number % self.dimensions] += self.learning_rate * tree.weight[leaves]
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class HostForest:
+    """What a host has learnt: its splits in each tree."""
+
+    header: tuple[str, ...]
+    trees: tuple[Splits, ...]
+
+    def answers(self, features: Floats) -> npt.NDArray[np.uint8]:
+        """Whether rows go left at all nodes of all trees, eight to a byte, shape (rows, bytes)."""
+        bits = [tree.goes_left(features) for tree in self.trees]
+        return np.packbits(np.concatenate([np.empty((len(features), 0), np.bool_), *bits], axis=1), axis=1)
+
+
+def unpacked_answers(packed: npt.NDArray[np.uint8], counts: Sequence[int]) -> list[Bits]:
+    """What :meth:`HostForest.answers` packed, by tree; ``counts`` are the nodes in each."""
+    ends = np.cumsum([0, *counts])
+    bits = np.unpackbits(packed, axis=1, count=int(ends[-1])).astype(np.bool_)
+    return [bits[:, start:end] for start, end in pairwise(ends.tolist())]
+
+
+def probability(scores: Floats) -> Floats:
+    """Of the second of two classes, shape (rows, 1), or of each of several, shape (rows, classes)."""
+    if scores.shape[1] == 1:
+        tail = np.exp(-np.abs(scores))
+        chance: Floats = np.where(scores >= 0, 1.0, tail) / (1.0 + tail)
+        return chance
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def forest_of(model: Model) -> Forest:
+    """The guest's trees.
+
+    Raises:
+        ModelError: it is a model of something else.
+    """
+    meta, param = _messages(model)
+    header = _header(param)
+    sites: dict[str, int] = {}
+    for message in param.trees_:
+        for node in message.tree_:
+            if not node.is_leaf:
+                sites.setdefault(node.sitename, len(sites))
+    ordered = sorted(sites, key=lambda site: (not site.startswith("guest:"), sites[site]))
+    if not ordered or not ordered[0].startswith("guest:"):
+        ordered.insert(0, "guest:")
+    places = {site: place for place, site in enumerate(ordered)}
+    return Forest(
+        header, tuple(ordered), tuple(_tree(message, places) for message in param.trees_), max(param.tree_dim, 1),
+        np.array(param.init_score), meta.learning_rate, np.array(param.labels),
+    )  # fmt: skip
+
+
+def host_forest_of(model: Model) -> HostForest:
+    """A host's splits.
+
+    Raises:
+        ModelError: it is a model of something else.
+    """
+    _, param = _messages(model)
+    return HostForest(_header(param), tuple(_splits(message, list(message.tree_)) for message in param.trees_))
+
+
+def _messages(model: Model) -> tuple[pb.BoostingTreeModelMeta, pb.BoostingTreeModelParam]:
+    meta, param = model.meta, model.param
+    if not isinstance(meta, pb.BoostingTreeModelMeta) or not isinstance(param, pb.BoostingTreeModelParam):
+        raise ModelError(f"A model of {model.module} holds no boosted trees.")
+    return meta, param
+
+
+def _header(param: pb.BoostingTreeModelParam) -> tuple[str, ...]:
+    return tuple(param.feature_name_fid_mapping[place] for place in range(len(param.feature_name_fid_mapping)))
+
+
+def _tree(message: pb.DecisionTreeModelParam, places: Mapping[str, int]) -> Tree:
+    nodes = sorted(message.tree_, key=lambda node: node.id)
+    if [node.id for node in nodes] != list(range(len(nodes))) or not nodes:
+        raise ModelError("The nodes of a tree are not numbered from 0 on.")
+    own = [node for node in nodes if not node.is_leaf and node.sitename.startswith("guest:")]
+    return Tree(
+        left=np.array([node.id if node.is_leaf else node.left_nodeid for node in nodes]),
+        right=np.array([node.id if node.is_leaf else node.right_nodeid for node in nodes]),
+        owner=np.array([-1 if node.is_leaf else places[node.sitename] for node in nodes]),
+        weight=np.array([node.weight for node in nodes]),
+        own=_splits(message, own),
+    )
+
+
+def _splits(message: pb.DecisionTreeModelParam, nodes: list[pb.NodeParam]) -> Splits:
+    nodes = sorted(nodes, key=lambda node: node.id)
+    return Splits(
+        np.array([node.id for node in nodes], dtype=np.int64),
+        np.array([node.fid for node in nodes], dtype=np.int64),
+        np.array([node.bid for node in nodes], dtype=np.int64),
+        np.array([message.split_maskdict[node.id] for node in nodes], dtype=np.float64),
+        np.array([message.missing_dir_maskdict.get(node.id, 1) != 1 for node in nodes], dtype=np.bool_),
+    )

@@ -1,0 +1,126 @@
+"""First and second derivatives as integers in one plaintext, and several of their sums in one ciphertext."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import gmpy2
+import numpy as np
+from gmpy2 import mpz
+
+from fate_components.crypto.encrypted_array import EncryptedArray
+from fate_components.crypto.fixed_point import FixedPoint
+from fate_components.crypto.integers import as_residues
+from fate_components.crypto.paillier import PrivateKey, PublicKey
+from fate_components.crypto.slots import unpack_integers
+from fate_components.crypto.workers import cores
+from fate_components.secureboost.model import Floats
+from fate_federated.errors import CryptoError, MessageRejected
+
+DEFAULT_BITS = 24
+_EXACT_BITS = 52
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A plaintext is first * 2**second_bits + second, and of several sums Σ_j sum_j * 2**(slot_bits * j).
+
+    Sums over all rows stay below 2**52 in magnitude, so that floats hold them exactly and it makes no difference who
+    adds them up.
+
+    Attributes:
+        value_bits: magnitude of a row's integers.
+        second_bits: room for a sum of second derivatives.
+        slot_bits: room for both sums.
+        slots: sums in one ciphertext.
+    """
+
+    value_bits: int
+    second_bits: int
+    slot_bits: int
+    slots: int
+
+    @classmethod
+    def of(cls, key_bits: int, rows: int, bits: int | None, *, compress: bool) -> Layout:
+        """For a key and so many rows.
+
+        Args:
+            bits: precision of the largest derivative; None for the usual one.
+
+        Raises:
+            CryptoError: the key is too short.
+        """
+        grows = rows.bit_length()
+        value = max(min(DEFAULT_BITS if bits is None else bits, _EXACT_BITS - grows), 1)
+        second = value + grows + 1
+        slot = second + value + grows + 2
+        slots = (key_bits - 2) // slot
+        if slots < 1:
+            raise CryptoError(f"A key of {key_bits} bits has no room for sums of {slot}.")
+        return cls(value, second, slot, slots if compress else 1)
+
+    @property
+    def row_bits(self) -> int:
+        """No row's plaintext has more."""
+        return self.value_bits + self.second_bits + 1
+
+    @property
+    def answer_bits(self) -> int:
+        """No answer's plaintext has more."""
+        return self.slot_bits * self.slots
+
+    def rounded(self, values: Floats) -> tuple[Floats, int]:
+        """Values as integers times a power of two, and its exponent."""
+        exponent = int(np.frexp(np.abs(values).max(initial=0.0))[1]) - self.value_bits
+        return np.rint(np.ldexp(values, -exponent)), exponent
+
+    def encrypted(self, key: PrivateKey, first: Floats, second: Floats) -> EncryptedArray:
+        """Integers of rows, shape (rows,); the second ones are not negative."""
+        plain = first.astype(np.int64).astype(object) * (1 << self.second_bits) + second.astype(np.int64)
+        return EncryptedArray.encrypt(key, FixedPoint(plain, 0)).bounded(1 << self.row_bits)
+
+    def answer(self, key: PublicKey, sums: list[mpz]) -> EncryptedArray:
+        """Ciphertexts of sums, in as few ciphertexts as have room for them."""
+        groups = [sums[at : at + self.slots] for at in range(0, len(sums), self.slots)]
+        size = max(-(-len(groups) // cores()), 1)
+        parts = [groups[at : at + size] for at in range(0, len(groups), size)]
+        with ThreadPoolExecutor(max(len(parts), 1)) as threads:
+            packed = [
+                value for part in threads.map(lambda some: self._packed(some, key.modulus), parts) for value in part
+            ]
+        return EncryptedArray(key, as_residues(packed, (len(packed),)), 0, 1 << self.answer_bits)
+
+    def _packed(self, groups: list[list[mpz]], modulus: mpz) -> list[mpz]:
+        """Horner's rule on all groups at once: gmpy2 raises lists without the GIL."""
+        shift, result = mpz(1) << self.slot_bits, [mpz(1)] * len(groups)
+        for slot in reversed(range(min(self.slots, len(groups[0])))):
+            if slot < self.slots - 1:
+                result = gmpy2.powmod_base_list(result, shift, modulus)
+            result = [
+                value * group[slot] % modulus if slot < len(group) else value
+                for value, group in zip(result, groups, strict=True)
+            ]
+        return result
+
+    def read(self, answer: Any, key: PrivateKey, count: int) -> tuple[Floats, Floats]:
+        """The sums of first and of second derivatives in an answer, as integers, shape (count,).
+
+        Raises:
+            CryptoError: it is not ciphertexts under the key, or holds what cannot come about by adding up.
+            MessageRejected: it does not hold so many.
+        """
+        encrypted = EncryptedArray.from_wire(answer, key.public, self.answer_bits)
+        if encrypted.shape != (-(-count // self.slots),):
+            raise MessageRejected(f"A message of shape {encrypted.shape} does not hold {count} packed sums.")
+        half, sums = key.public.n // 2, []
+        for place, value in enumerate(encrypted.decrypt_residues(key).tolist()):
+            signed = value - key.public.n if value > half else value
+            sums += unpack_integers(signed, min(self.slots, count - place * self.slots), self.slot_bits)
+        mask = (1 << self.second_bits) - 1
+        if any(abs(value) >= 1 << (self.slot_bits - 1) for value in sums):
+            raise CryptoError("A decrypted sum is larger than it can be by how it was made.")
+        first = np.array([float(value >> self.second_bits) for value in sums])
+        second = np.array([float(value & mask) for value in sums])
+        return first, second

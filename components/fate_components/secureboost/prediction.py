@@ -1,0 +1,114 @@
+"""From trees to FATE's table of predictions."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from fate_components.linear.prediction import classified, estimated
+from fate_components.secureboost.messages import Step
+from fate_components.secureboost.model import Bits, Floats, Forest, HostForest, unpacked_answers
+from fate_components.secureboost.objective import objective_of
+from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_federated.errors import DataError, MessageRejected, ModelError
+from fate_federated.pb.model import boosting_tree_pb2 as pb
+from fate_federated.task.context import TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
+
+BATCH = 1 << 17
+"""Rows whose answers are sent at once."""
+
+
+def features_of(table: Table, names: tuple[str, ...], params: HeteroSecureBoostParams) -> Floats:
+    """Some columns, shape (rows, len(names)), missing values as NaN.
+
+    Raises:
+        DataError: values are infinite, or missing where that is not permitted. Other parties read the message: it
+            names no column.
+    """
+    features = table.numbers(names)
+    if np.isinf(features).any():
+        log.error("values are infinite in %s", _named(names, np.isinf(features)))
+        raise DataError("Values are infinite in a feature. The log of the party that failed names it.")
+    if params.zero_is_missing:
+        features[features == 0] = np.nan
+    missing = np.isnan(features)
+    if missing.any() and not params.knows_missing:
+        log.error("values are missing in %s", _named(names, missing))
+        raise DataError(
+            "Values are missing in a feature, which the log of the party that failed names. "
+            "Set use_missing, or fill them, as with DataTransform's missing_fill."
+        )
+    return features
+
+
+def features_for(table: Table, header: tuple[str, ...], params: HeteroSecureBoostParams) -> Floats:
+    """The columns of a model.
+
+    Raises:
+        ModelError: the table has not all of them.
+    """
+    if absent := sorted(set(header) - set(table.feature_names)):
+        log.error("columns that the model knows are not in the data: %s", ", ".join(absent))
+        raise ModelError(f"The data have not all features of the model: {len(absent)} are absent.")
+    return features_of(table, header, params)
+
+
+def _named(names: tuple[str, ...], wrong: Bits) -> str:
+    return ", ".join(names[place] for place in np.flatnonzero(wrong.any(axis=0)))
+
+
+def push_answers(ctx: TaskContext, forest: HostForest, features: Floats, tag: str, step: Step = ()) -> None:
+    """Tell the guest where each row goes at all nodes of this party: a message per batch, and no question."""
+    counts = np.array([len(tree.nodes) for tree in forest.trees], dtype=np.int64)
+    for number, start in enumerate(range(0, len(features), BATCH)):
+        answers = forest.answers(features[start : start + BATCH])
+        ctx.guest.push(tag, {"nodes": counts, "answers": answers}, (*step, number))
+
+
+def pull_answers(ctx: TaskContext, forest: Forest, rows: int, tag: str, step: Step = ()) -> dict[int, list[Bits]]:
+    """What hosts answer, by site and tree.
+
+    Raises:
+        ModelError: a host has other nodes than the guest knows of it.
+        MessageRejected: a host sent something else.
+    """
+    by_name = {f"{host.party.role}:{host.party.party_id}": host for host in ctx.hosts}
+    if unknown := [site for site in forest.sites[1:] if site not in by_name]:
+        raise ModelError(f"The model needs {', '.join(unknown)}, which takes no part.")
+    found = {}
+    for name, host in by_name.items():
+        site = forest.sites.index(name) if name in forest.sites[1:] else -2
+        counts = [len(tree.nodes_of(site)) for tree in forest.trees]
+        width = -(-sum(counts) // 8)
+        parts: list[list[Bits]] = []
+        for number, start in enumerate(range(0, rows, BATCH)):
+            size = min(BATCH, rows - start)
+            match host.pull(tag, (*step, number)):
+                case {"nodes": np.ndarray() as nodes, "answers": np.ndarray() as answers}:
+                    if nodes.tolist() != counts:
+                        raise ModelError(f"The model of {host.party} does not belong to the guest's.")
+                    if answers.dtype != np.uint8 or answers.shape != (size, width):
+                        raise MessageRejected(f"{host.party} sent something else than where its rows go.")
+                    parts.append(unpacked_answers(answers, counts))
+                case _:
+                    raise MessageRejected(f"{host.party} sent something else than where its rows go.")
+        if site > 0:
+            found[site] = [np.concatenate(some) for some in zip(*parts, strict=True)]
+    return found
+
+
+def prediction_table(
+    table: Table, scores: Floats, classes: Floats, model: Model, params: HeteroSecureBoostParams, kind: str
+) -> Table:
+    """FATE's columns for the rows of a table, from scores of shape (rows, dimensions)."""
+    assert isinstance(model.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
+    objective = model.meta.objective_meta
+    predicted = objective_of(objective.objective, list(objective.param)).predicted(scores)
+    if len(classes):
+        return classified(table, predicted, classes, params.predict_param.threshold, kind)
+    return estimated(table, predicted[:, 0], kind)

@@ -1,0 +1,200 @@
+"""Validation, stopping, going on, prediction, importance, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from boosting_parties import GUEST, HOSTS, OURS, REGRESSION, drawn, learn, predict, some_rows, split_tables
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+
+from fate_components.secureboost.messages import Verdict
+from fate_federated.errors import AttemptEnded, DataError, DslError, FateFederatedError, ModelError
+from fate_federated.federation import Federation
+from fate_federated.task.component import Inputs
+from fate_federated.task.table import Table
+
+OWNED = {GUEST: [0, 1], HOSTS[0]: [2, 3, 4]}
+
+
+def scores(results: Any, kind: str) -> Any:
+    table = results[GUEST].data.data
+    return table.column("predict_score").to_numpy()[np.array(table.column("type").to_pylist()) == kind]
+
+
+def test_prediction_repeats_what_training_said() -> None:
+    features, number = some_rows(120, 5)
+    features[np.random.default_rng(1).random(features.shape) < 0.1] = np.nan
+    label = np.digitize(number, np.quantile(number, [0.3, 0.7]))
+    train, validate = (
+        split_tables(features[rows], label[rows], OWNED, first)
+        for rows, first in ((slice(80), 0), (slice(80, 120), 80))
+    )
+    params = {"use_missing": True}
+    results = learn(params, train, validate)
+    both = split_tables(features, label, OWNED)
+    again = predict(params, both, results)[GUEST].data.data
+    assert np.allclose(again.column("predict_score").to_numpy()[:80], scores(results, "train"), atol=1e-12)
+    assert np.allclose(again.column("predict_score").to_numpy()[80:], scores(results, "validate"), atol=1e-12)
+    messages: list[Any] = []
+    predict(params, both, results, record=messages.append)
+    assert [message.tag for message in messages if message.sender != GUEST] == ["predicted.0"]
+
+
+def test_more_trees_are_added_to_a_model() -> None:
+    features, label = some_rows(80, 5)
+    tables = split_tables(features, label, OWNED)
+    whole = learn(REGRESSION | {"num_trees": 3}, tables)
+    first = learn(REGRESSION | {"num_trees": 2}, tables)
+    rest = learn(REGRESSION | {"num_trees": 1}, tables, models={party: first[party].model for party in tables})
+    assert drawn(rest) == drawn(whole)
+    assert np.allclose(scores(rest, "train"), scores(whole, "train"), atol=1e-9)
+    assert rest[GUEST].summary["feature_importance"] == whole[GUEST].summary["feature_importance"]
+
+
+def test_training_stops_when_validation_does_not_improve_and_keeps_the_best() -> None:
+    features, _ = some_rows(90, 5)
+    noise = np.random.default_rng(3).normal(size=90)
+    train = split_tables(features[:50], noise[:50], OWNED)
+    validate = split_tables(features[50:], noise[50:], OWNED, 50)
+    params = REGRESSION | {"num_trees": 12, "early_stopping_rounds": 2, "metrics": ["rmse"], "learning_rate": 0.8}
+    results = learn(params, train, validate)
+    history = results[GUEST].summary["validation_metrics"]["validate"]["root_mean_squared_error"]
+    best = int(np.argmin(history))
+    assert len(history) == best + 3 < 12
+    assert results[GUEST].summary["best_iteration"] == best
+    assert len(drawn(results)) == best + 1
+    rmse = np.sqrt(np.mean((scores(results, "validate") - noise[50:]) ** 2))
+    assert rmse == pytest.approx(history[best], abs=1e-6)
+
+
+def test_training_stops_when_the_loss_stays() -> None:
+    features, label = some_rows(60, 5)
+    results = learn(
+        REGRESSION | {"n_iter_no_change": True, "tol": 1e6, "num_trees": 5}, split_tables(features, label, OWNED)
+    )
+    assert results[GUEST].summary["is_converged"]
+    assert len(drawn(results)) == 2
+
+
+def test_importance_counts_splits_or_gains() -> None:
+    features, label = some_rows(60, 5)
+    tables = split_tables(features, label, OWNED)
+    by_split, by_gain = (
+        learn(REGRESSION | {"tree_param": {"feature_importance_type": kind}}, tables)[GUEST].summary[
+            "feature_importance"
+        ]
+        for kind in ("split", "gain")
+    )
+    assert by_split.keys() == by_gain.keys()
+    assert set(by_split) <= {"x0", "x1", "host_10000_0", "host_10000_1", "host_10000_2"}
+    assert all(float(count).is_integer() for count in by_split.values())
+    assert list(by_gain.values()) == sorted(by_gain.values(), reverse=True)
+
+
+def test_breast_cancer_is_told_as_well_as_by_scikit_learn() -> None:
+    raw = load_breast_cancer()
+    tables = split_tables(raw.data, raw.target, {GUEST: list(range(10)), HOSTS[0]: list(range(10, 30))})
+    results = learn({"num_trees": 5, "bin_num": 32}, tables)
+    reference = HistGradientBoostingClassifier(
+        max_iter=5, learning_rate=0.3, max_depth=3, max_bins=32, l2_regularization=0.1, min_samples_leaf=1,
+        early_stopping=False,
+    ).fit(raw.data, raw.target)  # fmt: skip
+    expected = roc_auc_score(raw.target, reference.predict_proba(raw.data)[:, 1])
+    assert roc_auc_score(raw.target, scores(results, "train")) == pytest.approx(expected, abs=0.005)
+
+
+@pytest.mark.parametrize("columns", [[], [2], [3]])
+def test_a_host_may_have_nothing_to_offer(columns: list[int]) -> None:
+    features, label = some_rows(60, 4)
+    features[:, 2], features[:, 3] = 1.0, np.nan
+    results = learn(
+        REGRESSION | {"use_missing": True}, split_tables(features, label, {GUEST: [0, 1], HOSTS[0]: columns})
+    )
+    assert all("host_10000_" not in name for name in results[GUEST].summary["feature_importance"])
+    assert len(results[GUEST].summary["loss_history"]) == 2
+
+
+def broken_label(tables: dict[Any, Table]) -> dict[Any, Table]:
+    data = tables[GUEST].data
+    ones = data.column("y").to_pylist()[:1] * len(data)
+    place = data.column_names.index("y")
+    return tables | {GUEST: replace(tables[GUEST], data=data.set_column(place, "y", [ones]))}
+
+
+def fewer_rows(tables: dict[Any, Table]) -> dict[Any, Table]:
+    return tables | {HOSTS[0]: tables[HOSTS[0]].take(np.arange(10))}
+
+
+def other_rows(tables: dict[Any, Table]) -> dict[Any, Table]:
+    return tables | {HOSTS[0]: tables[HOSTS[0]].take(np.arange(len(tables[GUEST]))[::-1].copy())}
+
+
+def no_rows(tables: dict[Any, Table]) -> dict[Any, Table]:
+    return {party: table.take(np.arange(0)) for party, table in tables.items()}
+
+
+def holes(tables: dict[Any, Table]) -> dict[Any, Table]:
+    table = tables[HOSTS[0]]
+    values = table.features
+    values[3, 1] = np.nan
+    return tables | {HOSTS[0]: table.with_features(values)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (broken_label, "2 to 1000 classes"),
+        (fewer_rows, "same order"),
+        (other_rows, "same order"),
+        (no_rows, "no rows"),
+        (holes, "use_missing"),
+    ],
+)
+def test_bad_data_end_the_training_at_all_parties(change: Callable[[Any], Any], message: str) -> None:
+    features, number = some_rows(40, 5)
+    tables = change(split_tables(features, (number > 0).astype(int), OWNED))
+    outcomes = Federation(tuple(tables), seed=0, deadline_seconds=20).outcomes("HeteroSecureBoost", OURS, tables)
+    assert any(isinstance(outcome, DataError) and message in str(outcome) for outcome in outcomes.values())
+    assert all(isinstance(outcome, FateFederatedError) for outcome in outcomes.values())
+    assert not any("x3" in str(outcome) for party, outcome in outcomes.items())
+
+
+def test_a_model_of_other_parts_is_refused() -> None:
+    features, label = some_rows(40, 5)
+    tables = split_tables(features, label, OWNED)
+    one, other = (
+        learn(REGRESSION, tables),
+        learn(REGRESSION | {"random_seed": 1, "subsample_feature_rate": 0.5}, tables),
+    )
+    inputs = {
+        GUEST: Inputs(data={"test_data": [tables[GUEST]]}, model=one[GUEST].model),
+        HOSTS[0]: Inputs(data={"test_data": [tables[HOSTS[0]]]}, model=other[HOSTS[0]].model),
+    }
+    outcomes = Federation(tuple(tables), deadline_seconds=20).outcomes("HeteroSecureBoost", OURS, inputs)
+    assert isinstance(outcomes[GUEST], ModelError)
+    assert not isinstance(outcomes[HOSTS[0]], (AttemptEnded, ModelError)) or outcomes[HOSTS[0]]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"cv_param": {"need_cv": True}},
+        {"multi_mode": "multi_output"},
+        {"EINI_inference": True},
+        {"tree_param": {"max_depth": 0}},
+    ],
+)
+def test_what_is_not_there_is_refused(params: dict[str, Any]) -> None:
+    features, label = some_rows(20, 5)
+    with pytest.raises(DslError):
+        learn(params, split_tables(features, label, OWNED))
+
+
+def test_a_verdict_is_parsed() -> None:
+    assert Verdict.from_wire(Verdict(True, 3).to_wire()) == Verdict(True, 3)

@@ -1,0 +1,130 @@
+"""What parties learn together is what one machine learns of all columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from boosting_parties import GUEST, HOSTS, REGRESSION, alike, drawn, learn, some_rows, split_tables
+from plain_boosting import boosted
+
+OWNED = {GUEST: [0, 1], HOSTS[0]: [2, 3, 4], HOSTS[1]: [5]}
+
+
+@pytest.mark.parametrize("regression", [True, False])
+@pytest.mark.parametrize("missing", [True, False])
+def test_trees_are_those_of_joined_data(regression: bool, missing: bool) -> None:
+    features, number = some_rows(120, 6)
+    if missing:
+        features[np.random.default_rng(1).random(features.shape) < 0.1] = np.nan
+    label = number if regression else (number > 0).astype(np.int64)
+    limits: dict[str, Any] = {"leaf_rows": 4, "l2": 0.5, "l1": 0.1, "least_gain": 0.01, "least_weight": 0.2}
+    params = {
+        **(REGRESSION if regression else {}), "use_missing": missing,
+        "tree_param": {
+            "min_leaf_node": 4, "criterion_params": [0.5, 0.1], "min_impurity_split": 0.01, "min_child_weight": 0.2,
+        },
+    }  # fmt: skip
+    results = learn(params, split_tables(features, label, OWNED))
+    trees, score = boosted(features, label, rounds=2, depth=3, bins=8, rate=0.3, regression=regression, **limits)
+    assert all(alike(one, other.drawn()) for one, other in zip(drawn(results), trees, strict=True))
+    expected = score if regression else 1 / (1 + np.exp(-score))
+    found = results[GUEST].data.data.column("predict_score").to_numpy()
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_it_does_not_matter_who_has_which_columns(seed: int) -> None:
+    features, label = some_rows(100, 6, seed)
+    params = REGRESSION | {"tree_param": {"min_leaf_node": 5}}
+    order = np.random.default_rng(seed).permutation(6).tolist()
+    one = learn(params, split_tables(features, label, OWNED))
+    other = learn(params, split_tables(features, label, {GUEST: order[:1], HOSTS[0]: order[1:]}))
+    assert drawn(one) == drawn(other)
+
+
+def test_several_classes_have_a_tree_each_in_a_round() -> None:
+    features, number = some_rows(150, 4)
+    label = np.digitize(number, np.quantile(number, [0.3, 0.7]))
+    results = learn({"num_trees": 3}, split_tables(features, label, {GUEST: [0, 1], HOSTS[0]: [2, 3]}))
+    assert len(drawn(results)) == 9
+    table = results[GUEST].data.data
+    assert (table.column("predict_result").to_numpy() == label).mean() > 0.75
+    assert table.column("predict_detail")[0].as_py().startswith('{"0": ')
+
+
+@pytest.mark.parametrize(
+    ("objective", "params"),
+    [("lae", None), ("huber", [1.0]), ("fair", [1.0]), ("log_cosh", None), ("tweedie", [1.0]), ("tweedie", [1.5])],
+)
+def test_every_loss_falls(objective: str, params: list[float] | None) -> None:
+    features, number = some_rows(80, 4)
+    label = np.exp(number / 4) if objective == "tweedie" else number
+    some = {"task_type": "regression", "objective_param": {"objective": objective, "params": params}, "num_trees": 3}
+    results = learn(some, split_tables(features, label, {GUEST: [0], HOSTS[0]: [1, 2, 3]}))
+    losses = results[GUEST].summary["loss_history"]
+    assert losses[0] > losses[1] > losses[2]
+    score = results[GUEST].data.data.column("predict_score").to_numpy()
+    assert np.corrcoef(score, label)[0, 1] > 0.5
+
+
+def test_training_is_repeatable_with_samples_of_rows_and_columns() -> None:
+    features, number = some_rows(200, 6)
+    params = {"run_goss": True, "top_rate": 0.3, "other_rate": 0.3, "subsample_feature_rate": 0.7, "num_trees": 3}
+    tables = split_tables(features, (number > 0).astype(int), OWNED)
+    one, other = learn(params, tables), learn(params, tables)
+    assert drawn(one) == drawn(other)
+    assert one[GUEST].data.data.equals(other[GUEST].data.data)
+    assert drawn(learn(params | {"random_seed": 7}, tables)) != drawn(one)
+
+
+def test_compressed_answers_say_the_same() -> None:
+    features, label = some_rows(60, 4)
+    tables = split_tables(features, label, {GUEST: [0], HOSTS[0]: [1, 2, 3]})
+    one = learn(REGRESSION | {"num_trees": 1}, tables)
+    other = learn(REGRESSION | {"num_trees": 1, "cipher_compress": False}, tables)
+    assert drawn(one) == drawn(other)
+    assert other[HOSTS[0]].traffic.sent_bytes > 3 * one[HOSTS[0]].traffic.sent_bytes
+
+
+def test_zero_can_count_as_missing() -> None:
+    features, label = some_rows(100, 4)
+    features[np.random.default_rng(1).random(features.shape) < 0.2] = 0
+    owned = {GUEST: [0], HOSTS[0]: [1, 2, 3]}
+    holes = np.where(features == 0, np.nan, features)
+    one = learn(REGRESSION | {"use_missing": True, "zero_as_missing": True}, split_tables(features, label, owned))
+    other = learn(REGRESSION | {"use_missing": True}, split_tables(holes, label, owned))
+    assert drawn(one) == drawn(other)
+
+
+def _owners(results: Any) -> list[list[int]]:
+    from fate_components.secureboost.model import forest_of
+
+    return [[owner for owner in tree.owner.tolist() if owner >= 0] for tree in forest_of(results[GUEST].model).trees]
+
+
+def test_first_trees_can_be_the_guests_alone() -> None:
+    features, label = some_rows(100, 6)
+    results = learn(REGRESSION | {"complete_secure": 1}, split_tables(features, label, OWNED))
+    first, second = _owners(results)
+    assert set(first) == {0}
+    assert set(second) != {0}
+
+
+def test_parties_take_turns() -> None:
+    features, label = some_rows(100, 6)
+    tables = split_tables(features, label, OWNED)
+    mixed = _owners(learn(REGRESSION | {"num_trees": 3}, tables, module="HeteroFastSecureBoost"))
+    assert [set(owners) for owners in mixed] == [{0}, {1}, {2}]
+    layered = REGRESSION | {"boosting_strategy": "layered", "host_depth": 2, "guest_depth": 1}
+    first, second = _owners(learn(layered, tables))
+    assert first == [1, 1, 1, 0, 0, 0, 0]
+    assert set(second) == {0, 2}
+
+
+def test_a_split_needs_enough_rows() -> None:
+    features, label = some_rows(60, 4)
+    tables = split_tables(features, label, {GUEST: [0], HOSTS[0]: [1, 2, 3]})
+    assert len(_owners(learn(REGRESSION | {"tree_param": {"min_sample_split": 61}}, tables))[0]) == 0
+    assert len(_owners(learn(REGRESSION | {"tree_param": {"min_sample_split": 60}}, tables))[0]) == 1
