@@ -142,6 +142,24 @@ def test_an_edit_changes_no_run_that_has_begun_nor_its_reruns(api: AirflowApi, f
     assert "before_5" not in tasks_of(api, "edited.guest-9999")
 
 
+@pytest.mark.parametrize("name", ["deleted", "cut_off"])
+def test_a_run_goes_on_when_its_files_are_gone_or_broken(api: AirflowApi, folder: Path, name: str) -> None:
+    drop(folder, name, *job(count=2))
+    seen("the job is a DAG", lambda: all(is_live(api, f"{name}.{party}") for party in PARTIES))
+    api.unpause(f"{name}.guest-9999")
+    run = api.trigger(f"{name}.guest-9999")
+    seen("the run has begun at the other party too", lambda: api.run_state(f"{name}.host-10000", run) == "running")
+    if name == "deleted":
+        for half in ("dsl", "conf"):
+            (folder / f"{name}_{half}.json").unlink()
+    else:
+        (folder / f"{name}_dsl.json").write_text("{")
+        seen("the import error", lambda: error_of(api, name))
+    for party in PARTIES:
+        assert api.wait_for_run(f"{name}.{party}", run, 120) == "success"
+    seen("the job is retired then", lambda: not any(is_live(api, f"{name}.{party}") for party in PARTIES))
+
+
 def test_a_job_starts_when_another_has_published_its_models(api: AirflowApi, folder: Path) -> None:
     drop(folder, "follows", *job(airflow={"schedule": {"any": [{"job": "leads"}]}}))
     drop(folder, "leads", *job())
