@@ -73,6 +73,7 @@ SPECS = {
             model_outputs=1,
             legacy_defaults={"alpha": 0.01, "encrypt_param": {"key_length": 1024}},
             needs=GUEST_HOST | {Role.ARBITER},
+            neutral_arbiter=True,
         ),
         ComponentSpec(
             module="Evaluation",

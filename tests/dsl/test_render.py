@@ -66,7 +66,7 @@ def test_any_pipeline_reads_the_same_once_written(data: st.DataObject) -> None:
     conf = {
         "dsl_version": data.draw(st.sampled_from([2, "2"])),
         "initiator": {"role": "guest", "party_id": 1},
-        "role": {"guest": [1], "host": hosts, "arbiter": [1]},
+        "role": {"guest": [1], "host": hosts, "arbiter": [10_000_000]},
         "component_parameters": parameters,
     }
     pipeline = parse({"components": components}, conf)

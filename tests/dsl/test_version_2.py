@@ -298,3 +298,18 @@ def test_an_error_reads_as_file_line_pointer_what_and_remedy(dsl: Job, conf: Job
     assert str(problem) == (
         "job_dsl.json:30 /components/hetero_lr_0/module: no component is named \"HeteroLRR\". Did you mean 'HeteroLR'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("guest", "hosts", "arbiter", "allowed"),
+    [(1, [2, 3], 4, True), (1, [2, 3], 2, True), (1, [1], 1, True), (1, [2], 1, False), (1, [1, 2], 1, False)],
+)
+def test_a_guest_is_no_arbiter_of_other_organisations(
+    dsl: Job, conf: Job, guest: int, hosts: list[int], arbiter: int, allowed: bool
+) -> None:
+    conf["role"] = {"guest": [guest], "host": hosts, "arbiter": [arbiter]}
+    conf["initiator"]["party_id"] = guest
+    if allowed:
+        parse(dsl, conf)
+    else:
+        assert "1 is guest and arbiter" in problems(dsl, conf)["conf /role/arbiter"].message

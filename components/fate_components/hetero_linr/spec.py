@@ -21,6 +21,7 @@ HETERO_LIN_R = ComponentSpec(
     module="HeteroLinR",
     roles=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
     needs=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
+    neutral_arbiter=True,
     params=HeteroLinRParams,
     implementation="fate_components.hetero_linr.component:HeteroLinR",
     model_outputs=1,

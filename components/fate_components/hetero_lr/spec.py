@@ -28,6 +28,7 @@ HETERO_LR = ComponentSpec(
     module="HeteroLR",
     roles=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
     needs=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
+    neutral_arbiter=True,
     params=HeteroLRParams,
     implementation="fate_components.hetero_lr.component:HeteroLR",
     model_outputs=1,

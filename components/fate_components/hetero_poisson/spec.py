@@ -25,6 +25,7 @@ HETERO_POISSON = ComponentSpec(
     module="HeteroPoisson",
     roles=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
     needs=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
+    neutral_arbiter=True,
     params=HeteroPoissonParams,
     implementation="fate_components.hetero_poisson.component:HeteroPoisson",
     model_outputs=1,

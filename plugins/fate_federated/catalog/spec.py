@@ -37,6 +37,8 @@ class ModuleSpec:
         module: FATE's name of it, such as ``HeteroLR``.
         roles: the roles that take part. A party in another role follows the outcome and computes nothing.
         needs: those of the roles without which it cannot run at all.
+        neutral_arbiter: its arbiter decrypts for the others, so that a guest which is the arbiter too would read what
+            hosts encrypt.
         params: its parameters.
         data_outputs, model_outputs, cache_outputs: how many outputs of each kind a dsl may name.
         deploy: whether it is part of a prediction pipeline unless the dsl says otherwise.
@@ -52,6 +54,7 @@ class ModuleSpec:
     deploy: bool = True
     legacy_defaults: dict[str, object] = field(default_factory=dict)
     needs: frozenset[Role] = frozenset()
+    neutral_arbiter: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from fate_federated.dsl.parameters import Layers, check_parameters
 from fate_federated.dsl.pipeline import Edge, EdgeKind, Mode, Node, Pipeline
 from fate_federated.dsl.predict import DEFAULT_MODEL, TRAINED
 from fate_federated.errors import ConfigError, ProblemKind, suggest
-from fate_federated.party import Party
+from fate_federated.party import Party, Role
 
 Catalog = Callable[[str], ModuleSpec | None]
 """Finds the spec of a module; None when neither an installed package nor FATE has it."""
@@ -130,6 +130,20 @@ class NodeBuilder:
         elif present and not present & spec.roles:
             message = f"no party takes part in {name}: {spec.module} is for {', '.join(sorted(spec.roles))}"
             self._findings.error(self._conf, ("role",), message, f'Add "{min(spec.roles)}": [<party id>].')
+        if spec.neutral_arbiter:
+            self._check_arbiter(name)
+
+    def _check_arbiter(self, name: str) -> None:
+        """As FATE from 1.5 on: an organisation is guest and arbiter only where it is all of the hosts as well."""
+        guests, hosts, arbiters = (
+            {party.party_id for party in self._parties if party.role is role}
+            for role in (Role.GUEST, Role.HOST, Role.ARBITER)
+        )
+        both = guests & arbiters
+        if both and (not both <= hosts or len(both) != len(hosts)):
+            message = f"{', '.join(sorted(both))} is guest and arbiter: it could decrypt what hosts encrypt in {name}"
+            note = self._findings.error if self._settings.version == 2 else self._findings.warn
+            note(self._conf, ("role", "arbiter"), message, "Let another organisation be the arbiter.")
 
     def _layers(self, name: str, spec: ModuleSpec, participants: tuple[Party, ...]) -> Mapping[Party, Layers]:
         layers = {party: Layers(self._base(name, spec, party)) for party in participants}
