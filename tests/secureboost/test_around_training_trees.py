@@ -184,7 +184,6 @@ def test_a_model_of_other_parts_is_refused() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"cv_param": {"need_cv": True}},
         {"multi_mode": "multi_output"},
         {"EINI_inference": True},
         {"tree_param": {"max_depth": 0}},
@@ -198,3 +197,34 @@ def test_what_is_not_there_is_refused(params: dict[str, Any]) -> None:
 
 def test_a_verdict_is_parsed() -> None:
     assert Verdict.from_wire(Verdict(True, 3).to_wire()) == Verdict(True, 3)
+
+
+def test_folds_are_judged_by_models_of_the_other_rows() -> None:
+    features, number = some_rows(90, 5)
+    label = (number > 0).astype(int)
+    tables = split_tables(features, label, OWNED)
+    params = {"cv_param": {"need_cv": True, "n_splits": 2, "random_seed": 7}}
+    results = learn(params, tables)
+    assert results[GUEST].model is None
+    table = results[GUEST].data.data
+    held_out = np.array(table.column("type").to_pylist()) == "validate"
+    folds = table.column("fold").to_numpy()
+    assert sorted(int(row) for row in np.array(table.column("id").to_pylist())[held_out]) == list(range(90))
+    first = np.array([int(row) for row in table.column("id").to_pylist()])[held_out & (folds == 0)]
+    others = np.setdiff1d(np.arange(90), first)
+    alone = learn({}, {party: some.take(others) for party, some in tables.items()},
+                  {party: some.take(np.sort(first)) for party, some in tables.items()})  # fmt: skip
+    expected = scores(alone, "validate")
+    assert np.allclose(table.column("predict_score").to_numpy()[held_out & (folds == 0)], expected)
+    assert results[GUEST].summary["fold_0"]["validate"]["auc"] == pytest.approx(
+        roc_auc_score(label[np.sort(first)], expected)
+    )
+
+
+def test_folds_can_be_handed_on_as_rows() -> None:
+    features, number = some_rows(40, 5)
+    params = {"cv_param": {"need_cv": True, "n_splits": 2, "history_value_type": "instance"}, "num_trees": 1}
+    results = learn(params, split_tables(features, (number > 0).astype(int), OWNED))
+    for result in results.values():
+        assert len(result.data) == 80
+        assert result.data.data.column("type").to_pylist().count("validate") == 40

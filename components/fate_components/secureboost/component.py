@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import ClassVar
 
+from fate_components.secureboost.cross_validation import validate_as_guest, validate_as_host
 from fate_components.secureboost.guest_training import train_guest
 from fate_components.secureboost.host_training import train_host
 from fate_components.secureboost.messages import Plan
@@ -36,6 +37,8 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
         train, other = _modes(ctx, inputs)
         if train is not None:
             self._warn_of_weak_keys()
+            if self.params.cv_param.need_cv:
+                return validate_as_guest(ctx, self.module, self.params, train)
             return train_guest(ctx, self.module, self.params, train, other, inputs.model)
         model, table = _required(inputs.model), _required_table(ctx, other)
         plan = Plan(False, row_digest(table), len(table), b"", 0, 1, True)
@@ -48,19 +51,17 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         train, other = _modes(ctx, inputs)
+        if train is not None and self.params.cv_param.need_cv:
+            return validate_as_host(ctx, self.module, self.params, train)
         plan = Plan.from_wire(ctx.guest.pull("plan"))
         if plan.fit != (train is not None):
             raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
         if train is not None:
-            check_rows(ctx, train, plan.rows, plan.rows_digest, "training")
-            if (other is not None) != (plan.validate_rows > 0):
-                raise DataError(f"The guest and {ctx.party} do not both have validation data for {ctx.component}.")
-            if other is not None:
-                check_rows(ctx, other, plan.validate_rows, plan.validate_digest, "validation")
+            plan.check(ctx, train, other)
             self._warn_of_weak_keys()
             return train_host(ctx, self.module, self.params, plan, train, other, inputs.model)
         model, table = _required(inputs.model), _required_table(ctx, other)
-        check_rows(ctx, table, plan.rows, plan.rows_digest, "predicted")
+        plan.check(ctx, table, None)
         forest = host_forest_of(model)
         push_answers(ctx, forest, features_for(table, forest.header, self.params), "predicted")
         return Outputs(model=model)
@@ -78,19 +79,6 @@ class HeteroFastSecureBoost(HeteroSecureBoost):
 
     Params = HeteroFastSecureBoostParams
     module = "HeteroFastSecureBoost"
-
-
-def check_rows(ctx: TaskContext, table: Table, rows: int, digest: bytes, kind: str) -> None:
-    """Whether a host has the guest's rows.
-
-    Raises:
-        DataError: it has others.
-    """
-    if len(table) != rows or row_digest(table) != digest:
-        raise DataError(
-            f"The {len(table)} {kind} rows of {ctx.party} are not the guest's {rows} in the same order. "
-            f"Put an Intersection before {ctx.component}, and give all parties its output."
-        )
 
 
 def _modes(ctx: TaskContext, inputs: Inputs) -> tuple[Table | None, Table | None]:

@@ -10,7 +10,10 @@ import numpy as np
 
 from fate_components.linear.messages import parsed
 from fate_components.secureboost.model import Bits, Integers
-from fate_federated.errors import MessageRejected
+from fate_components.tables import row_digest
+from fate_federated.errors import DataError, MessageRejected
+from fate_federated.task.context import TaskContext
+from fate_federated.task.table import Table
 
 Step = tuple[int, ...]
 
@@ -50,6 +53,26 @@ class Plan:
         if plan.rows < 0 or plan.validate_rows < 0 or not 1 <= plan.dimensions <= 10_000:
             raise MessageRejected("A plan's numbers are impossible.")
         return plan
+
+    def check(self, ctx: TaskContext, table: Table, validate: Table | None) -> None:
+        """Whether a host has the guest's rows.
+
+        Raises:
+            DataError: it has others.
+        """
+        if (validate is not None) != (self.validate_rows > 0):
+            raise DataError(f"The guest and {ctx.party} do not both have validation data for {ctx.component}.")
+        _check_rows(ctx, table, self.rows, self.rows_digest)
+        if validate is not None:
+            _check_rows(ctx, validate, self.validate_rows, self.validate_digest)
+
+
+def _check_rows(ctx: TaskContext, table: Table, rows: int, digest: bytes) -> None:
+    if len(table) != rows or row_digest(table) != digest:
+        raise DataError(
+            f"The {len(table)} rows of {ctx.party} are not the guest's {rows} in the same order. "
+            f"Put an Intersection before {ctx.component}, and give all parties its output."
+        )
 
 
 @dataclass(frozen=True, slots=True)

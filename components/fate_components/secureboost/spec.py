@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fate_components.linear.params import PaillierParams
 from fate_federated.catalog.modules.boosting import BoostingParams, Strategy
@@ -13,10 +13,21 @@ from fate_federated.catalog.shared_params import Count, EncryptedModeParams, Fra
 from fate_federated.catalog.spec import ComponentSpec, unavailable
 
 
+class BoostingPaillierParams(PaillierParams):
+    """Keys of any even length."""
+
+    @field_validator("key_length")
+    @classmethod
+    def _of_a_usual_length(cls, value: int) -> int:
+        if not 1024 <= value <= 4096 or value % 2:
+            raise unavailable("keys have 1024 to 4096 bits")
+        return value
+
+
 class HeteroSecureBoostParams(BoostingParams):
     """SecureBoost: the guest's gradients encrypted at the hosts."""
 
-    encrypt_param: PaillierParams = Field(default_factory=PaillierParams)
+    encrypt_param: BoostingPaillierParams = Field(default_factory=BoostingPaillierParams)
     encrypted_mode_calculator_param: EncryptedModeParams = Field(default_factory=EncryptedModeParams)
     """Every number is encrypted anew in each mode."""
     complete_secure: Count | bool = 0
@@ -50,8 +61,6 @@ class HeteroSecureBoostParams(BoostingParams):
 
     @model_validator(mode="after")
     def _honoured(self) -> HeteroSecureBoostParams:
-        if self.cv_param.need_cv:
-            raise unavailable("cv_param.need_cv is not available: use validation data")
         if self.multi_mode != "single_output":
             raise unavailable("multi_mode multi_output is not available: use single_output")
         if self.EINI_inference:

@@ -30,8 +30,6 @@ _FAMILIES = {
         "HeteroSSHELinR": "HETERO_SSHE_LIN_R",
     },
     "boosting": {
-        "HeteroSecureBoost": "HETERO_SECURE_BOOST",
-        "HeteroFastSecureBoost": "HETERO_FAST_SECURE_BOOST",
         "HomoSecureBoost": "HOMO_SECURE_BOOST",
         "HomoSecureboost": "HOMO_SECUREBOOST",
     },
