@@ -15,6 +15,7 @@ import pytest
 from fate_federated.dsl.document import Document, read_json
 from fate_federated.dsl.parse import parse_documents
 from fate_federated.dsl.pipeline import Node, Pipeline
+from fate_federated.errors import DslError
 from fate_federated.federation import Federation, PartyResult
 from fate_federated.party import Party, Role
 from fate_federated.site.csv_source import CsvFormat
@@ -35,10 +36,15 @@ Results = dict[str, dict[Role, PartyResult]]
 FILES = {
     "breast_hetero_guest_sid": "breast_hetero_guest_sample_id",
     "breast_hetero_host_sid": "breast_hetero_host_sample_id",
+    "homo_breast_guest": "breast_homo_guest",
+    "homo_breast_host": "breast_homo_host",
+    "homo_breast_test": "breast_homo_test",
     "hetero_breast_a": "breast_hetero_host",
     "hetero_breast_b": "breast_hetero_guest",
     "breast_a": "breast_hetero_host",
     "breast_b": "breast_hetero_guest",
+    "vehicle_scale_a": "vehicle_scale_hetero_host",
+    "vehicle_scale_b": "vehicle_scale_hetero_guest",
     "hetero_vehicle_a": "vehicle_scale_hetero_host",
     "hetero_vehicle_b": "vehicle_scale_hetero_guest",
     "dvisits_a": "dvisits_hetero_host",
@@ -71,9 +77,14 @@ CHEAPER: dict[str, dict[str, Any]] = {
     "HeteroLR": LINEAR,
     "HeteroLinR": LINEAR,
     "HeteroPoisson": LINEAR,
+    "HeteroSecureBoost": {"num_trees": 2, "encrypt_param": {"key_length": 1024}, "cv_param": {"n_splits": 2}},
     "HeteroFeatureBinning": {"encrypt_param": {"key_length": 1024}},
 }
 """By module: what is written over a conf, so that its job is the same with smaller keys and fewer rounds."""
+
+
+class NoSuchData(Exception):
+    """FATE's data, as they are here, do not have a table."""
 
 
 class ExampleTables:
@@ -91,7 +102,7 @@ class ExampleTables:
         """The table that a conf calls so.
 
         Raises:
-            KeyError: there is no file for it.
+            NoSuchData: there is no file for it.
         """
         file = FILES.get(name, name)
         if file not in self._uploaded:
@@ -109,7 +120,7 @@ class ExampleTables:
             path = self._folder / f"{name}.csv"
             path.write_text((DATA / "breast_hetero_guest.csv").read_text().replace("id,y,", "id,label,", 1))
         if not path.exists():
-            raise KeyError(name)
+            raise NoSuchData(name)
         target = self._folder / f"{name}.parquet"
         csv_to_parquet(path, lambda: target.open("wb"), CsvFormat(head=head))
         return Table.from_arrow(pq.read_table(target))
@@ -134,6 +145,14 @@ class Example:
     def pipeline(self) -> Pipeline:
         """The job, whether or not all of its components are installed."""
         return parse_documents(document(self.dsl), document(self.conf), to_run=False)
+
+    def compiles(self) -> bool:
+        """Whether the components that are installed here do all that it asks for."""
+        try:
+            parse_documents(document(self.dsl), document(self.conf))
+        except DslError:
+            return False
+        return True
 
 
 def document(file: Path | None) -> Document:
