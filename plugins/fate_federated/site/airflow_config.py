@@ -94,6 +94,7 @@ jwt_secret = {secrets.token_urlsafe(64)}
 [scheduler]
 # Seconds: the wait between two looks at what may run next, a part of every task's latency.
 scheduler_idle_sleep_time = 0.5
+parsing_cleanup_interval = 5
 # Seconds after which a task whose supervisor says nothing counts as failed.
 task_instance_heartbeat_timeout = 60
 task_instance_heartbeat_timeout_detection_interval = 5
@@ -109,6 +110,12 @@ dag_bundle_storage_path = {plan.home / "bundles"}
 # Seconds. A dropped file is a DAG within about three.
 bundle_refresh_check_interval = 1
 parsing_processes = 1
+# Seconds. A file that has changed is parsed at once; parsing those that have not every half minute, as Airflow does by
+# itself, would keep a core busy where there are some hundred jobs. A Python DAG of yours that reads what stands outside
+# its file may want less.
+min_file_process_interval = 600
+# Seconds. With parsing_cleanup_interval: a DAG that an edited file makes no more is gone within about ten.
+stale_dag_threshold = 10
 
 [logging]
 worker_log_server_port = {plan.api_port + WORKER_LOG_OFFSET}
