@@ -1,4 +1,4 @@
-"""Gradient boosted trees over vertically split features: SecureBoost.
+"""SecureBoost: gradient boosted trees over vertically split features.
 
 The guest has the label and a Paillier key. It encrypts each row's first and second derivative of the loss, packed into
 one plaintext; hosts add them up by node, feature and bin without seeing them; the guest decrypts the sums, finds the

@@ -28,7 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
-    """See the package. Training data and a model: more trees. Other data and a model: prediction."""
+    """SecureBoost, see :mod:`fate_components.secureboost`: gradient boosted trees over vertically split features.
+
+    Training data and a model: more trees. Other data and a model: prediction. With ``cv_param.need_cv`` a training for
+    each fold and no model. Rows count by their weight where the table has one.
+    """
 
     Params = HeteroSecureBoostParams
     module: ClassVar[str] = "HeteroSecureBoost"
@@ -75,7 +79,12 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
 
 
 class HeteroFastSecureBoost(HeteroSecureBoost):
-    """Trees or layers of one party each."""
+    """SecureBoost, see :mod:`fate_components.secureboost`, with trees (mix) or layers (layered) of one party each.
+
+    mix: in each round one party alone offers splits, ``tree_num_per_party`` rounds in turn, the guest first. layered:
+    one host offers splits in the upper ``host_depth`` levels, another in each round, and the guest in ``guest_depth``
+    below. Everything else is as in HeteroSecureBoost.
+    """
 
     Params = HeteroFastSecureBoostParams
     module = "HeteroFastSecureBoost"
