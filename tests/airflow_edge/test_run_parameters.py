@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node, Pipeline
+from fate_federated.dsl.run_conf import check_run_conf, run_parameters
 from fate_federated.errors import DslError
 from fate_federated.party import Party
-from fate_federated.dsl.run_conf import check_run_conf, run_parameters
 
 GUEST, HOST, OTHER_HOST, ARBITER = map(Party.parse, ("guest-9999", "host-10000", "host-10001", "arbiter-10000"))
 NODE = Node(
