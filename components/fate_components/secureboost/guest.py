@@ -130,12 +130,10 @@ class GuestTree:
             taken = np.zeros(total, dtype=np.bool_)
             taken[rows] = True
             sampled = packed_bits(taken)
-        encrypted = self.layout.encrypted(self.key, first, second)
-        message = {"sampled": sampled, "ciphertexts": encrypted.to_wire(self.layout.row_bits)}
-        for place, host in enumerate(self.hosts.values()):
-            if place:
-                message["ciphertexts"] = encrypted.to_wire(self.layout.row_bits)
-            host.push("derivatives", message, step)
+        # The same ciphertexts for all hosts: together they can tell no more of them than one alone.
+        ciphertexts = self.layout.encrypted(self.key, first, second).to_wire(self.layout.row_bits)
+        for host in self.hosts.values():
+            host.push("derivatives", {"sampled": sampled, "ciphertexts": ciphertexts}, step)
 
     def _may_split(self, rows: Integers, node_of: Integers, node: int) -> bool:
         size = int(np.count_nonzero(node_of[rows] == node))
