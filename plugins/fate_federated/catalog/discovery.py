@@ -45,7 +45,7 @@ def find_component(module: str) -> ComponentSpec | None:
         return None
     try:
         spec = point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever somebody else's package raises while it is imported
         raise ConfigError(f"The component {module} ({point.value}) cannot be loaded: {error}") from error
     if not isinstance(spec, ComponentSpec):
         raise ConfigError(f"The entry point {point.value} of {module} is not a ComponentSpec.")
