@@ -54,9 +54,8 @@ def numbers(table: Table, names: Sequence[str]) -> npt.NDArray[np.float64]:
     Raises:
         DataError: a column is not a number, or a value is infinite.
     """
-    data = table.data.select([table.id_column, *names])
-    values = replace(table, data=data, label_column=None).features
-    infinite = [name for name, wrong in zip(names, np.isinf(values).any(axis=0), strict=True) if wrong]
+    values = table.numbers(names)
+    infinite = [name for name, column in zip(names, values.T, strict=True) if np.isinf(column).any()]
     if infinite:
         raise DataError(f"Values are infinite in {', '.join(infinite)}.")
     return values

@@ -10,7 +10,6 @@ _FAMILIES = {
         "PositiveUnlabeled": "POSITIVE_UNLABELED",
     },
     "feature": {
-        "HeteroFeatureBinning": "HETERO_FEATURE_BINNING",
         "HomoFeatureBinning": "HOMO_FEATURE_BINNING",
         "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
     },

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from fate_federated.catalog.modules.roles import GUEST, GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
     AnyCase,
     Columns,
@@ -18,7 +18,6 @@ from fate_federated.catalog.shared_params import (
     PositiveFloat,
     PositiveInt,
     TransformParams,
-    renamed,
 )
 from fate_federated.catalog.spec import ModuleSpec
 
@@ -46,20 +45,6 @@ class BinningParams(ModuleParams):
     split_points_by_col_name: dict[str, list[float]] | None = None
 
 
-_LEGACY_BINNING: dict[str, object] = {"error": 1e-3}
-
-
-class HeteroFeatureBinningParams(BinningParams):
-    """Bins of each column, with their weight of evidence and information value."""
-
-    method: Annotated[Literal["quantile", "bucket", "optimal"], AnyCase()] = "quantile"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_of_version_1_1(cls, value: Any) -> Any:
-        return renamed({"cols": "bin_indexes"}, _LEGACY_BINNING)(value)
-
-
 class HomoFeatureBinningParams(BinningParams):
     """Bins whose borders are those of all parties' rows together."""
 
@@ -74,14 +59,6 @@ class SBTFeatureTransformerParams(ModuleParams):
     dense_format: bool = True
 
 
-HETERO_FEATURE_BINNING = ModuleSpec(
-    module="HeteroFeatureBinning",
-    roles=GUEST_HOST,
-    needs=GUEST,
-    params=HeteroFeatureBinningParams,
-    model_outputs=1,
-    legacy_defaults=_LEGACY_BINNING,
-)
 HOMO_FEATURE_BINNING = ModuleSpec(
     module="HomoFeatureBinning",
     roles=GUEST_HOST_ARBITER,

@@ -1,0 +1,1 @@
+"""HeteroFeatureBinning: bins of columns, with weight of evidence and information value."""
