@@ -143,3 +143,11 @@ def test_a_place_that_does_not_exist_is_reported_at_the_nearest_that_does() -> N
     document: Document = read_json('{"a":\n {"b": [1]}}')
     problem = document.problem(("a", "b", 4, "c"), "wrong")
     assert (problem.pointer, problem.line) == ("/a/b", 2)
+
+
+def test_half_of_a_surrogate_pair_is_an_error_that_can_be_printed() -> None:
+    for text in ('{"a": "\\ud800"}', '{"\\ud800": 1}'):
+        with pytest.raises(DslError) as caught:
+            read_json(text, "x_dsl.json")
+        str(caught.value).encode()
+        assert "half of a surrogate pair" in str(caught.value)

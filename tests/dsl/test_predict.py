@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from dsl_jobs import SPECS, Job, parse, problems, rendered
 
+from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import read_json
 from fate_federated.dsl.parse import check_conf, parse_documents, predict_dsl
 from fate_federated.dsl.pipeline import Edge, EdgeKind, Mode, Pipeline
+from fate_federated.dsl.predict import derive_components
 from fate_federated.errors import DslError
 from fate_federated.party import Party
 
@@ -145,6 +147,18 @@ def test_a_wrong_training_is_refused(dsl: Job, conf: Job) -> None:
     dsl["components"]["hetero_lr_0"]["module"] = "HeteroLRR"
     with pytest.raises(DslError, match="HeteroLRR"):
         derive(dsl, conf)
+
+
+def test_a_cache_is_made_where_one_is_taken(dsl: Job, conf: Job) -> None:
+    dsl["components"]["data_io_0"]["output"]["cache"] = ["cache"]
+    dsl["components"]["hetero_lr_0"]["input"]["cache"] = ["data_io_0.cache"]
+    derived = derive_components(_texts(dsl), SPECS.get, 2, dsl["components"])
+    assert derived["data_io_0"].output.cache == ["cache"]
+    assert derived["hetero_lr_0"].input.cache == ["data_io_0.cache"]
+
+
+def _texts(dsl: Job) -> dict[str, ComponentText]:
+    return {name: ComponentText.model_validate(text) for name, text in dsl["components"].items()}
 
 
 # --- compiling a prediction

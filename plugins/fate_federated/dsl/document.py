@@ -34,6 +34,8 @@ def pointer(path: Path) -> str:
 def shorten(value: object) -> str:
     """A value from a file, as JSON and short enough for a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
+    # Half of a surrogate pair could not be printed.
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= 60 else f"{text[:56]} …"
 
 

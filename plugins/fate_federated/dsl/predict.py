@@ -92,7 +92,7 @@ class _Derivation:
                 isometric_model=list(map(_trained, text.input.isometric_model)),
                 cache=[source for source in text.input.cache if source.partition(".")[0] in self._kept],
             ),
-            output=OutputText(data=text.output.data),
+            output=OutputText(data=text.output.data, cache=text.output.cache),
         )
 
     def _own_models(self, text: ComponentText) -> list[str]:

@@ -39,7 +39,9 @@ def _upload(gateway: GatewayClient, storage_url: str, plan: UploadPlan, report: 
             f"There is a table {plan.namespace}.{plan.name} already, with {existing.rows} rows. "
             "Replace it with --replace, or choose another name."
         )
-    folder = "/".join((storage_url.rstrip("/"), "tables", quote(plan.namespace, safe="")))
+    # A folder may not be called "..", nor hide behind a leading dot.
+    namespace = quote(plan.namespace, safe="").replace(".", "%2E")
+    folder = "/".join((storage_url.rstrip("/"), "tables", namespace))
     location = f"{folder}/{quote(plan.name, safe='')}-{uuid.uuid4().hex}.parquet"
     with _removed_on_failure(location) as (filesystem, path):
         written = csv_to_parquet(plan.file, lambda: filesystem.open(path, "wb"), plan.form, report)
