@@ -271,7 +271,7 @@ def test_an_upgraded_job_is_called_as_its_conf(version_1: Path, conf: str, name:
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="FATE's examples are not beside this repository")
 def test_every_version_1_example_upgrades_to_an_equal_job(tmp_path: Path) -> None:
-    upgraded = 0
+    upgraded, refused = 0, []
     for number, pair in enumerate(find_pairs([EXAMPLES / "v1.1", EXAMPLES / "v1.4.6"])):
         if pair.dsl is None or pair.conf is None:
             continue
@@ -280,6 +280,12 @@ def test_every_version_1_example_upgrades_to_an_equal_job(tmp_path: Path) -> Non
             before = parse_documents(texts.dsl, texts.conf, to_run=False)
         except DslError:
             continue
+        if any("is guest and arbiter" in warning.message for warning in before.warnings):
+            refusal = fate("upgrade", pair.dsl, pair.conf, "-o", tmp_path / str(number), status=1)
+            assert "Version 2 does not allow what this job does" in refusal.output
+            assert "Let another organisation be the arbiter." in refusal.output
+            refused.append(pair.conf.name)
+            continue
         fate("upgrade", pair.dsl, pair.conf, "-o", tmp_path / str(number))
         (again,) = find_pairs([tmp_path / str(number)])
         assert again.dsl is not None
@@ -287,3 +293,8 @@ def test_every_version_1_example_upgrades_to_an_equal_job(tmp_path: Path) -> Non
         assert parse_documents(texts.dsl, texts.conf, to_run=False) == before, pair.conf
         upgraded += 1
     assert upgraded >= 60
+    assert sorted(refused) == [
+        "test_hetero_linr_multi_host_cv_job_conf.json",
+        "test_hetero_linr_train_sparse_job_conf.json",
+        "test_multi_host_job_conf.json",
+    ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fate_federated.cli.where import output
-from fate_federated.errors import ConfigError
+from fate_federated.errors import ConfigError, DslError
 
 if TYPE_CHECKING:
     from fate_federated.dsl.check import Checked
@@ -109,10 +109,16 @@ def upgrade(
     ] = None,
 ) -> None:
     """Convert a job of version 1 into one of version 2 that does the same."""
+    from fate_federated.dsl.document import read_json
+    from fate_federated.dsl.parse import parse_documents
     from fate_federated.dsl.render import render
 
     texts = _load(dsl, conf)
     job = render(_compile(texts))
+    try:
+        parse_documents(read_json(job.dsl_text, "the new dsl"), read_json(job.conf_text, "the new conf"), to_run=False)
+    except DslError as error:
+        raise ConfigError(f"Version 2 does not allow what this job does, so nothing was written. {error}") from error
     if out is None:
         _print_job(job)
         return
