@@ -19,7 +19,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 import fate_federated.dag_factory.job_file  # noqa: F401 - the processes that parse are forked from one that has it
 from fate_federated.catalog.discovery import component_names, find_component
 from fate_federated.dag_factory.generate import SiteJobs
-from fate_federated.dag_factory.kept import kept_files, unfinished_runs
+from fate_federated.dag_factory.kept import Unfinished, kept_files, unfinished_runs
 from fate_federated.dag_factory.versions import VersionStore
 from fate_federated.errors import ConfigError
 from fate_federated.settings import load_site
@@ -47,7 +47,7 @@ class FateDagBundle(BaseDagBundle):
         self._current: str | None = None
         self._plain: str | None = None
         self._seen: tuple[object, ...] | None = None
-        self._kept_for: dict[str, str] | None = None
+        self._kept_for: Unfinished | None = None
         self._store = VersionStore(self.base_dir, self.versions_dir)
 
     def initialize(self) -> None:

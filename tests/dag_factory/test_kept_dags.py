@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from airflow.models.dag import DagModel
@@ -25,7 +24,14 @@ GUEST, HOST = "credit.guest-9999", "credit.host-10000"
 class Runs:
     """Runs in Airflow's database, as the scheduler has them."""
 
-    def begin(self, bundle: FateDagBundle, dag_id: str, state: DagRunState = DagRunState.RUNNING) -> None:
+    def known(self, dag_id: str) -> None:
+        """Airflow has seen the DAG."""
+        with create_session() as session:
+            session.add(DagModel(dag_id=dag_id, bundle_name="fate"))
+
+    def begin(
+        self, bundle: FateDagBundle, dag_id: str, state: DagRunState = DagRunState.RUNNING, run_id: str = "manual__1"
+    ) -> None:
         with create_session() as session:
             if session.get(DagModel, dag_id) is None:
                 session.add(DagModel(dag_id=dag_id, bundle_name="fate"))
@@ -34,7 +40,7 @@ class Runs:
             session.add(
                 DagRun(
                     dag_id=dag_id,
-                    run_id=f"manual__{datetime.now(UTC).isoformat()}",
+                    run_id=run_id,
                     run_type=DagRunType.MANUAL,
                     state=state,
                     bundle_version=version,
@@ -100,7 +106,7 @@ def test_a_dag_stays_until_its_runs_have_ended(
     kept = bag.dags[GUEST]
     assert kept.task_ids == before.dags[GUEST].task_ids
     assert (before.dags[GUEST].schedule, kept.schedule) == ("@daily", None)
-    assert "Ends with its last run" in (kept.description or "")
+    assert "until they end: the files that made it are gone" in (kept.description or "")
     # Where Airflow looks for the tasks of its runs, in the version that they started with.
     assert kept.relative_fileloc == before.dags[GUEST].relative_fileloc
 
@@ -147,6 +153,35 @@ def test_an_edit_that_still_makes_the_dag_takes_its_place(site: Site, bundle: Fa
     assert "edited" in dags[GUEST].tags
 
 
+@pytest.mark.parametrize(("run_id", "at_host"), [("manual__1", "manual__1"), ("scheduled__1", "fate__scheduled__1")])
+def test_after_an_edit_the_other_party_keeps_its_dag_until_it_has_a_run_too(
+    site: Site, bundle: FateDagBundle, runs: Runs, run_id: str, at_host: str
+) -> None:
+    before = parsed(bundle).dags[HOST].description or ""
+    runs.known(HOST)
+    runs.begin(bundle, GUEST, run_id=run_id)
+    site.drop("credit", DSL, CONF | {"airflow": {"tags": ["edited"]}})
+    bundle.refresh()
+    dags = parsed(bundle).dags
+    assert "edited" in dags[GUEST].tags
+    assert "edited" not in dags[HOST].tags
+    assert (dags[HOST].description or "").split()[-1] == before.split()[-1]
+
+    runs.begin(bundle, HOST, run_id=at_host)
+    bundle.refresh()
+    assert "edited" in parsed(bundle).dags[HOST].tags
+
+
+def test_a_party_that_came_with_an_edit_is_not_waited_for(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
+    runs.begin(bundle, GUEST)
+    runs.known("credit.arbiter-9999")
+    site.drop("credit", DSL, CONF | {"airflow": {"tags": ["edited"]}})
+    bundle.refresh()
+    bag = parsed(bundle)
+    assert bag.import_errors == {}
+    assert "edited" in bag.dags[GUEST].tags
+
+
 def test_a_mended_file_takes_the_kept_dag_s_place(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
     runs.begin(bundle, GUEST)
     wrong(site)
@@ -163,7 +198,7 @@ def test_a_run_of_a_kept_dag_keeps_it_too(site: Site, bundle: FateDagBundle, run
     deleted(site)
     bundle.refresh()
     runs.end()
-    runs.begin(bundle, GUEST)
+    runs.begin(bundle, GUEST, run_id="manual__2")
     bundle.refresh()
     assert GUEST in parsed(bundle).dags
 

@@ -11,7 +11,8 @@ from tests.gateway.airflow_server import PASSWORD, AirflowServer
 
 from fate_federated.errors import JobError, SiteError
 from fate_federated.gateway import airflow_api
-from fate_federated.gateway.airflow_api import Airflow, created_run_id
+from fate_federated.gateway.airflow_api import Airflow
+from fate_federated.run_id import created_run_id
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ async def test_a_wrong_password_is_said_so(server: AirflowServer, tmp_path: Path
 
 async def test_a_dag_that_never_comes_is_said_so(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airflow_api, "DAG_SECONDS", 0.1)
-    with pytest.raises(JobError, match=r"no DAG demo.guest-1 of these files \(dsl 0123\)"):
+    with pytest.raises(JobError, match=r"no DAG demo.guest-1 of this run's files \(dsl 0123\)"):
         await airflow.wait_for_dag("demo.guest-1", "demo", "0123")
 
 

@@ -142,6 +142,29 @@ def test_an_edit_changes_no_run_that_has_begun_nor_its_reruns(api: AirflowApi, f
     assert "before_5" not in tasks_of(api, "edited.guest-9999")
 
 
+@pytest.mark.parametrize("name", ["edited_early", "deleted_early"])
+def test_a_run_that_has_not_begun_when_its_files_change_keeps_its_version_at_every_party(
+    api: AirflowApi, folder: Path, name: str
+) -> None:
+    drop(folder, name, *job("before"))
+    seen("the job is a DAG", lambda: all(is_live(api, f"{name}.{party}") for party in PARTIES))
+    run = api.trigger(f"{name}.guest-9999")
+    if name == "edited_early":
+        drop(folder, name, *job("after"))
+        for party in PARTIES:
+            seen(f"{party} has the edited job", lambda party=party: "after_0" in tasks_of(api, f"{name}.{party}"))
+    else:
+        for half in ("dsl", "conf"):
+            (folder / f"{name}_{half}.json").unlink()
+        seen("the host's DAG is retired", lambda: not is_live(api, f"{name}.host-10000"))
+    api.unpause(f"{name}.guest-9999")
+    for party in PARTIES:
+        assert api.wait_for_run(f"{name}.{party}", run, 120) == "success"
+        assert set(instances(api, f"{name}.{party}", run)) == {"start_job", "reader_0", "before_0", "finish_job"}
+    if name == "edited_early":
+        seen("the edited job is back", lambda: "after_0" in tasks_of(api, f"{name}.host-10000"))
+
+
 @pytest.mark.parametrize("name", ["deleted", "cut_off"])
 def test_a_run_goes_on_when_its_files_are_gone_or_broken(api: AirflowApi, folder: Path, name: str) -> None:
     drop(folder, name, *job(count=2))

@@ -14,15 +14,14 @@ from fate_federated.party import Party
 MAX_SHOWN_CHARACTERS = 100_000
 """Of one text in the documentation, which Airflow keeps in its database with every version of the DAG."""
 
-KEPT_DESCRIPTION = "Ends with its last run: the files that made it are gone, or make it no more"
 
-
-def description(pipeline: Pipeline, dsl_text: str, conf_text: str) -> str:
+def description(pipeline: Pipeline, dsl_text: str, conf_text: str, *, kept: bool = False) -> str:
     """One line that tells versions of a job apart: it ends with the digest that all parties share."""
     parties = ", ".join(map(str, pipeline.parties))
-    return f"{len(pipeline.nodes)} components at {parties}, started by {pipeline.initiator}; " + (
-        f"dsl {job_digest(dsl_text, conf_text)}"
-    )
+    what = f"{len(pipeline.nodes)} components at {parties}, started by {pipeline.initiator}"
+    if kept:
+        what = "For runs that have begun, until they end: the files that made it are gone, or others by now"
+    return f"{what}; dsl {job_digest(dsl_text, conf_text)}"
 
 
 def tags(pipeline: Pipeline, party: Party) -> set[str]:

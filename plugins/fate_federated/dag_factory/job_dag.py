@@ -9,7 +9,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from fate_federated.dag_factory.assets import airflow_schedule, models_are, published_models
-from fate_federated.dag_factory.describe import KEPT_DESCRIPTION, description, documentation, tags
+from fate_federated.dag_factory.describe import description, documentation, tags
 from fate_federated.dag_factory.form import trigger_form
 from fate_federated.dsl.document import shorten
 from fate_federated.dsl.pipeline import Mode, Pipeline
@@ -48,7 +48,7 @@ def build_dag(
         name: of the job.
         dsl_text, conf_text: the job's files, which the initiator's first task sends to the other sites.
         paused: whether the DAG waits to be unpaused when Airflow sees it for the first time.
-        kept: whether its files are gone, and it is only there until its runs have ended.
+        kept: whether its files are gone or others by now, and it is only there for the runs that have begun.
 
     Raises:
         DslError: Airflow cannot make sense of the schedule or of a param.
@@ -60,7 +60,7 @@ def build_dag(
     try:
         dag = DAG(
             dag_id(name, party),
-            description=KEPT_DESCRIPTION if kept else description(pipeline, dsl_text, conf_text),
+            description=description(pipeline, dsl_text, conf_text, kept=kept),
             doc_md=documentation(pipeline, party, dsl_text, conf_text),
             schedule=schedule,
             catchup=False,
@@ -69,6 +69,8 @@ def build_dag(
             is_paused_upon_creation=paused,
             # A run keeps the dsl that it started with, also when one of its tasks is cleared after an edit.
             rerun_with_latest_version=False,
+            # A file that keeps a DAG makes it anew in the place of another one.
+            auto_register=False,
             default_args=_default_args(pipeline),
             **limits,
         )

@@ -20,24 +20,8 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 20.0
 DAG_SECONDS = 60.0
 POLL_SECONDS = 0.3
-MANUAL_PREFIX = "fate__"
-RESERVED_PREFIXES = (
-    "scheduled__",
-    "backfill__",
-    "operator_triggered__",
-    "asset_triggered__",
-    "asset_materialization__",
-)
 UNENDED_RUN_STATES = frozenset({"queued", "running"})
 ENDED_TASK_STATES = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
-
-
-def created_run_id(run_id: str) -> str:
-    """The id of a run that is created elsewhere for the initiator's run: the same, unless Airflow reserves it.
-
-    The API creates manual runs only, and refuses them the ids of scheduled ones.
-    """
-    return MANUAL_PREFIX + run_id if run_id.startswith(RESERVED_PREFIXES) else run_id
 
 
 class Airflow:
@@ -79,7 +63,7 @@ class Airflow:
                 raise JobError(f"Airflow cannot compile {dag_id}: {problem}")
             if time.monotonic() > deadline:
                 raise JobError(
-                    f"Airflow has no DAG {dag_id} of these files (dsl {content}) after {DAG_SECONDS:.0f} s. "
+                    f"Airflow has no DAG {dag_id} of this run's files (dsl {content}) after {DAG_SECONDS:.0f} s. "
                     "Check that its dag processor runs, and look at its import errors."
                 )
             await asyncio.sleep(POLL_SECONDS)

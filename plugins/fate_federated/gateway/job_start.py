@@ -14,7 +14,6 @@ from fate_federated.dsl.document import read_json
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.parties import read_initiator, read_parties
 from fate_federated.errors import DslError, FateFederatedError, JobError, JobNotFound
-from fate_federated.gateway.airflow_api import created_run_id
 from fate_federated.gateway.background import Background
 from fate_federated.gateway.database import Database
 from fate_federated.gateway.job_store import add_job, find_run, list_jobs, load_job, run_of, set_job, set_party
@@ -27,6 +26,7 @@ from fate_federated.gateway.runs import Runs
 from fate_federated.gateway.tables import Tables
 from fate_federated.gateway.tables_of_job import check_tables_exist
 from fate_federated.party import Party
+from fate_federated.run_id import created_run_id
 from fate_federated.settings import SiteSettings
 from fate_federated.status import JobStatus
 from fate_federated.trained_jobs import TrainedJobs
@@ -83,7 +83,8 @@ class JobStart:
         hosted = [party for party in pipeline.parties if party in self._site.hosted]
         await check_tables_exist(order.files, pipeline, hosted, self._tables)
         automatic = self._site.policy.consent == "automatic"
-        async with self._locks.hold(order.job_id):
+        # Of jobs of one name, which may differ, the files are here for one at a time.
+        async with self._locks.hold(f"files of {order.files.name}"), self._locks.hold(order.job_id):
             changed = await self._runs.receive(order.initiator, order.files)
             job = _new_job(order.job_id, order.files.name, order.run_id, order.initiator, pipeline.parties, time.time())
             if not await self._is_known(job, hosted):

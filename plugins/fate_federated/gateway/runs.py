@@ -9,9 +9,10 @@ from pathlib import Path
 
 from fate_federated.dsl.job_files import CONF_SUFFIX, DSL_SUFFIX, job_digest
 from fate_federated.errors import FateFederatedError, JobError
-from fate_federated.gateway.airflow_api import Airflow, created_run_id
+from fate_federated.gateway.airflow_api import Airflow
 from fate_federated.gateway.policy import read_overrides
 from fate_federated.party import Party
+from fate_federated.run_id import created_run_id
 from fate_federated.settings import SiteSettings
 from fate_federated.wire.records import JobFiles
 
