@@ -19,6 +19,7 @@ from fate_components.linear.data import (
     initial_weights,
     log_losses,
     offset_of,
+    tables_of,
 )
 from fate_components.linear.family import Family
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
@@ -31,7 +32,7 @@ from fate_components.linear.outputs import model_of, summary_of
 from fate_components.linear.params import VerticalParams
 from fate_components.linear.prediction import joined
 from fate_components.linear.quasi_newton import QuasiNewton
-from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of
+from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.pb.model import linear_model_pb2 as pb
 from fate_federated.task.component import Component, Inputs, Outputs
@@ -265,16 +266,7 @@ class VerticalLinear(Component[V], Generic[V]):
 
     def scores(self, table: Table, predicted: Floats, classes: Floats) -> Scores:
         """How good predictions of labelled rows are."""
-        label = table.label
-        if label is None or not np.isfinite(label).all():
-            return {}
-        kind = self.kind(classes)
-        if kind == "regression":
-            return scores_of(kind, label, predicted[:, 0], predicted[:, 0])
-        if kind == "multi":
-            return scores_of(kind, label, predicted[:, 0], classes[predicted.argmax(axis=1)])
-        chosen = (predicted[:, 0] > self.params.predict_param.threshold).astype(np.int64)
-        return scores_of(kind, (label == classes[-1]).astype(np.float64), predicted[:, 0], chosen.astype(np.float64))
+        return scores_of_table(self.kind(classes), table, predicted, classes, self.params.predict_param.threshold)
 
     def guest_summary(self, part: LinearPart, progress: Progress, names: list[str]) -> dict[str, object]:
         """With the loss and the intercept, which only the guest has."""
@@ -293,16 +285,7 @@ class VerticalLinear(Component[V], Generic[V]):
             log.warning("encrypt_param.key_length %d is short of today's 2048", encrypt.key_length)
 
     def _modes(self, ctx: TaskContext, inputs: Inputs) -> tuple[Table | None, list[tuple[str, Table]]]:
-        """What to train on, if at all, and what else to predict with the type that its rows are given."""
-        train = inputs.first("train_data") if inputs.model is not None else inputs.first("train_data", "data")
-        if train is not None:
-            alone = self.params.cv_param.need_cv or self.params.stepwise_param.need_stepwise
-            validate = None if alone else inputs.first("validate_data", "eval_data")
-            return train, [] if validate is None else [("validate", validate)]
-        test = inputs.first("test_data", "eval_data", "validate_data", "data")
-        if test is None:
-            raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
-        return None, [("predict", test)]
+        return tables_of(ctx, inputs, alone=self.params.cv_param.need_cv or self.params.stepwise_param.need_stepwise)
 
     def _start(self, inputs: Inputs, data: Data, models: int, intercept: bool) -> Floats | None:
         """The weights to go on from, as the learner has them.

@@ -6,8 +6,9 @@ A batch is the same rows for all folds, of which each model leaves out those of 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,10 @@ from fate_components.linear.data import Data, Labels, announce, log_losses
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
 from fate_components.linear.learner import part_of
-from fate_components.linear.messages import Plan, Standing
+from fate_components.linear.messages import Standing
 from fate_components.linear.model import Floats
 from fate_components.linear.prediction import joined
+from fate_components.linear.validation import Scores
 from fate_federated.catalog.shared_params import CrossValidationParams
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Outputs
@@ -58,13 +60,63 @@ def folds_of(rows: int, params: CrossValidationParams, seed: int) -> Folds:
     return folds
 
 
-def _present(folds: Folds, plan: Plan, splits: int) -> Floats:
+def present_in_folds(folds: Folds, models: int, splits: int) -> Floats:
     """1, or 0 where a row is of a model's own fold, shape (rows, models): the models of a fold are neighbours."""
-    if plan.models % splits:
-        raise MessageRejected(f"{plan.models} models were announced for {splits} folds.")
-    fold_of_model = np.repeat(np.arange(splits), plan.models // splits)
+    if models % splits:
+        raise MessageRejected(f"{models} models were announced for {splits} folds.")
+    fold_of_model = np.repeat(np.arange(splits), models // splits)
     present: Floats = (folds[:, None] != fold_of_model).astype(np.float64)
     return present
+
+
+class Judge(Protocol):
+    """What a component knows of predictions."""
+
+    def predicted(self, score: Floats) -> Floats:
+        """Probabilities or numbers from linear scores, shape (rows, models)."""
+        ...
+
+    def scores(self, table: Table, predicted: Floats, classes: Floats) -> Scores:
+        """How good predictions of labelled rows are."""
+        ...
+
+    def prediction_table(self, table: Table, predicted: Floats, classes: Floats, kind: str) -> Table:
+        """FATE's columns for the rows of a table."""
+        ...
+
+
+def judged(
+    judge: Judge, ctx: TaskContext, params: CrossValidationParams, table: Table, folds: Folds, labels: Labels,
+    score: Floats, losses: Sequence[Sequence[float]],
+) -> Outputs:  # fmt: skip
+    """How good each fold's model is on the rows that it was trained on and on those of its fold, and their history.
+
+    Args:
+        score: linear scores of all rows by the models of all folds, shape (rows, models of a fold * folds).
+        losses: of these models.
+    """
+    splits = params.n_splits
+    summary: dict[str, object] = {}
+    tables: list[Table] = []
+    for fold in range(splits):
+        predicted = judge.predicted(score[:, fold * labels.models : (fold + 1) * labels.models])
+        found = {}
+        for kind in (TRAIN, VALIDATE):
+            chosen = np.flatnonzero((folds == fold) == (kind == VALIDATE))
+            some = table.take(chosen)
+            found[kind] = values = judge.scores(some, predicted[chosen], labels.classes)
+            name = f"{ctx.component}.{fold}"
+            meta = {"metric_type": "EVALUATION_SUMMARY", "name": name, "values": values}
+            ctx.tracker.log_metric(kind, name, (), meta)
+            tables.append(_history(judge.prediction_table(some, predicted[chosen], labels.classes, kind), fold))
+        log.info("fold %d: %s", fold, found)
+        summary[f"fold_{fold}"] = found | {
+            "loss_history": [list(some) for some in losses[fold * labels.models :][: labels.models]],
+        }
+    ctx.tracker.set_summary(summary)
+    if not params.output_fold_history:
+        return Outputs()
+    return Outputs([joined(tables) if params.history_value_type == "score" else _instances(table, folds, splits)])
 
 
 def validate_as_guest(
@@ -81,7 +133,7 @@ def validate_as_guest(
     folds = folds_of(rows, params, plan.seed)
     intercept = component.params.init_param.fit_intercept
     learner = component.learner(
-        ctx, course, own, None, intercept, labels.numbers, present=_present(folds, plan, splits)
+        ctx, course, own, None, intercept, labels.numbers, present=present_in_folds(folds, plan.models, splits)
     )
     label = labels.numbers if labels.models == 1 else np.tile(labels.numbers, splits)
     answers = Answers(label, weight, own.offset)
@@ -91,34 +143,14 @@ def validate_as_guest(
     score = part_of(own.header, progress.weights, intercept=intercept).score(own.features) + own.offset[:, None]
     for host in ctx.hosts:
         score = score + component.checked_score(host, "fold_score", None, score.shape)
-    summary: dict[str, object] = {}
-    tables: list[Table] = []
-    for fold in range(splits):
-        predicted = component.predicted(score[:, fold * labels.models : (fold + 1) * labels.models])
-        found = {}
-        for kind in (TRAIN, VALIDATE):
-            chosen = np.flatnonzero((folds == fold) == (kind == VALIDATE))
-            some = own.table.take(chosen)
-            found[kind] = values = component.scores(some, predicted[chosen], labels.classes)
-            name = f"{ctx.component}.{fold}"
-            meta = {"metric_type": "EVALUATION_SUMMARY", "name": name, "values": values}
-            ctx.tracker.log_metric(kind, name, (), meta)
-            tables.append(_history(component.prediction_table(some, predicted[chosen], labels.classes, kind), fold))
-        log.info("fold %d: %s", fold, found)
-        summary[f"fold_{fold}"] = found | {
-            "loss_history": [list(losses) for losses in progress.losses[fold * labels.models :][: labels.models]],
-        }
-    ctx.tracker.set_summary(summary)
-    if not params.output_fold_history:
-        return Outputs()
-    return Outputs([joined(tables) if params.history_value_type == "score" else _instances(own.table, folds, splits)])
+    return judged(component, ctx, params, own.table, folds, labels, score, progress.losses)
 
 
 def validate_as_host(component: VerticalLinear[Any], ctx: TaskContext, own: Data, course: Course) -> Outputs:
     """A host's part. The guest learns this host's part of every row's score by every fold's model."""
     params = component.params.cv_param
     folds = folds_of(len(own.table), params, course.plan.seed)
-    present = _present(folds, course.plan, params.n_splits)
+    present = present_in_folds(folds, course.plan.models, params.n_splits)
     learner = component.learner(ctx, course, own, None, False, None, present=present)
     progress = train_host(ctx, course, learner, lambda weights: own.features @ weights)
     ctx.guest.push("fold_score", own.features @ progress.weights)

@@ -11,6 +11,7 @@ from fate_components.linear.messages import Plan, Verdict
 from fate_components.linear.model import Floats
 from fate_federated.catalog.shared_params import InitParams
 from fate_federated.errors import DataError
+from fate_federated.task.component import Inputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.table import Table
 
@@ -45,6 +46,25 @@ class Data:
     header: tuple[str, ...]
     features: Floats
     offset: Floats
+
+
+def tables_of(ctx: TaskContext, inputs: Inputs, *, alone: bool) -> tuple[Table | None, list[tuple[str, Table]]]:
+    """What to train on, if at all, and what else to predict with the type that its rows are given.
+
+    Args:
+        alone: training data are not validated by others, as in a cross validation.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    train = inputs.first("train_data") if inputs.model is not None else inputs.first("train_data", "data")
+    if train is not None:
+        validate = None if alone else inputs.first("validate_data", "eval_data")
+        return train, [] if validate is None else [("validate", validate)]
+    test = inputs.first("test_data", "eval_data", "validate_data", "data")
+    if test is None:
+        raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
+    return None, [("predict", test)]
 
 
 def checked_weight(table: Table) -> Floats | None:

@@ -8,13 +8,13 @@ from typing import Any
 from fate_components.linear.course import Progress
 from fate_components.linear.learner import part_of
 from fate_components.linear.model import Floats, LinearPart
-from fate_components.linear.params import VerticalParams
+from fate_federated.catalog.linear_params import LinearModelParams
 from fate_federated.pb.model import linear_model_pb2 as pb
 from fate_federated.task.model import Model
 
 
 def model_of(
-    module: str, params: VerticalParams, part: LinearPart, progress: Progress, *, intercept: bool, losses: bool,
+    module: str, params: LinearModelParams, part: LinearPart, progress: Progress, *, intercept: bool, losses: bool,
     classes: Sequence[float] = (), names: Sequence[str] = (), exposure: str = "",
     steps: Sequence[pb.StepwiseStep] = (),
 ) -> Model:  # fmt: skip

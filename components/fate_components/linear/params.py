@@ -29,17 +29,8 @@ class PaillierParams(EncryptParams):
         return value
 
 
-class VerticalParams(LinearModelParams):
-    """Of a model over vertically split features, trained with an arbiter."""
-
-    encrypt_param: PaillierParams = Field(default_factory=PaillierParams)
-
-    @field_validator("floating_point_precision")
-    @classmethod
-    def _as_a_float_has_it(cls, value: int | None) -> int | None:
-        if value is not None and not 1 <= value <= 52:
-            raise unavailable("a number has 1 to 52 bits behind the point")
-        return value
+class TrainingParams(LinearModelParams):
+    """Of a training whose progress is validated: FATE has some parameters in two places."""
 
     @property
     def validated(self) -> Frequency:
@@ -72,3 +63,16 @@ class VerticalParams(LinearModelParams):
     def checkpoints(self) -> PositiveInt | None:
         """Iterations between two checkpoints; None without any."""
         return self.callback_param.save_freq if "ModelCheckpoint" in self.callback_param.callbacks else None
+
+
+class VerticalParams(TrainingParams):
+    """Of a model over vertically split features, trained with an arbiter."""
+
+    encrypt_param: PaillierParams = Field(default_factory=PaillierParams)
+
+    @field_validator("floating_point_precision")
+    @classmethod
+    def _as_a_float_has_it(cls, value: int | None) -> int | None:
+        if value is not None and not 1 <= value <= 52:
+            raise unavailable("a number has 1 to 52 bits behind the point")
+        return value

@@ -16,6 +16,7 @@ from fate_components.linear.messages import Standing
 from fate_components.linear.model import Floats
 from fate_federated.errors import ConfigError
 from fate_federated.task.context import Tracker
+from fate_federated.task.table import Table
 
 Kind = Literal["binary", "multi", "regression"]
 Scores = dict[str, float]
@@ -63,6 +64,25 @@ def scores_of(kind: Kind, label: Floats, predicted: Floats, decision: Floats) ->
     ranking = rank(positive, predicted)
     ranked = {"auc": ranking.auc, "ks": ranking.ks} if ranking.has_both_classes else {}
     return ranked | decided(positive, decision == 1)
+
+
+def scores_of_table(kind: Kind, table: Table, predicted: Floats, classes: Floats, threshold: float) -> Scores:
+    """Every metric of a table's rows, none where a label is missing.
+
+    Args:
+        predicted: numbers, or the probability of the second of two classes, shape (rows, 1); or of each class, shape
+            (rows, classes).
+        threshold: of the probability, above which the second class is predicted.
+    """
+    label = table.label
+    if label is None or not np.isfinite(label).all():
+        return {}
+    if kind == "regression":
+        return scores_of(kind, label, predicted[:, 0], predicted[:, 0])
+    if kind == "multi":
+        return scores_of(kind, label, predicted[:, 0], classes[predicted.argmax(axis=1)])
+    chosen = (predicted[:, 0] > threshold).astype(np.float64)
+    return scores_of(kind, (label == classes[-1]).astype(np.float64), predicted[:, 0], chosen)
 
 
 @dataclass(slots=True)
