@@ -34,8 +34,11 @@ def stepper(optimizer: str) -> Callable[[Floats, float], Floats]:
             state["v"] = 0.999 * state["v"] + 0.001 * g * g
             m, v = state["m"] / (1 - 0.9 ** state["t"]), state["v"] / (1 - 0.999 ** state["t"])
             return rate * m / (np.sqrt(v) + 1e-8)
-        state["v"] = state["v"] + g * g if optimizer == "adagrad" else 0.99 * state["v"] + 0.01 * g * g
-        return rate * g / (np.sqrt(state["v"]) + 1e-8)
+        if optimizer == "adagrad":
+            state["v"] = state["v"] + g * g
+            return rate * g / (np.sqrt(state["v"]) + 1e-7)
+        state["v"] = 0.99 * state["v"] + 0.01 * g * g
+        return rate * g / np.sqrt(state["v"] + 1e-6)
 
     return step
 

@@ -76,8 +76,11 @@ def stepper(optimizer: str) -> Callable[[Floats, float], Floats]:
         if optimizer == "adam":
             m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
             return rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-        v = v + g * g if optimizer == "adagrad" else 0.99 * v + 0.01 * g * g
-        return rate * g / (np.sqrt(v) + 1e-8)
+        if optimizer == "adagrad":
+            v = v + g * g
+            return rate * g / (np.sqrt(v) + 1e-7)
+        v = 0.99 * v + 0.01 * g * g
+        return rate * g / np.sqrt(v + 1e-6)
 
     return step
 

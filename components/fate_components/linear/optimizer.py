@@ -5,6 +5,7 @@ The one optimizer that needs more is in :mod:`.quasi_newton`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -13,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-
-_EPSILON = 1e-8
 
 
 class Optimizer(Protocol):
@@ -50,30 +49,30 @@ class Nesterov:
 
 @dataclass(slots=True)
 class RmsProp:
-    """s' = 0.99·s + 0.01·g²;  step = rate · g / (√s' + ε)  (Tieleman and Hinton 2012)."""
+    """s' = 0.99·s + 0.01·g²;  step = rate · g / √(s' + ε), ε = 1e-6  (Tieleman and Hinton 2012; ρ and ε are FATE's)."""
 
     decay: float = 0.99
     square: Floats | float = 0.0
 
     def step(self, gradient: Floats, rate: float) -> Floats:
         self.square = self.decay * self.square + (1 - self.decay) * gradient**2
-        return rate * gradient / (np.sqrt(self.square) + _EPSILON)
+        return rate * gradient / np.sqrt(self.square + 1e-6)
 
 
 @dataclass(slots=True)
 class AdaGrad:
-    """s' = s + g²;  step = rate · g / (√s' + ε)  (Duchi, Hazan, Singer 2011)."""
+    """s' = s + g²;  step = rate · g / (√s' + ε), ε = 1e-7 as FATE has it  (Duchi, Hazan, Singer 2011)."""
 
     square: Floats | float = 0.0
 
     def step(self, gradient: Floats, rate: float) -> Floats:
         self.square = self.square + gradient**2
-        return rate * gradient / (np.sqrt(self.square) + _EPSILON)
+        return rate * gradient / (np.sqrt(self.square) + 1e-7)
 
 
 @dataclass(slots=True)
 class Adam:
-    """Kingma and Ba 2015, algorithm 1, with β₁ = 0.9 and β₂ = 0.999."""
+    """Kingma and Ba 2015, algorithm 1, with β₁ = 0.9, β₂ = 0.999 and ε = 1e-8."""
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -87,7 +86,7 @@ class Adam:
         self.square = self.beta2 * self.square + (1 - self.beta2) * gradient**2
         mean = self.mean / (1 - self.beta1**self.steps)
         square = self.square / (1 - self.beta2**self.steps)
-        return mean * rate / (np.sqrt(square) + _EPSILON)
+        return mean * rate / (np.sqrt(square) + 1e-8)
 
 
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
@@ -134,14 +133,19 @@ class Descent:
 
         L2 adds to the gradient; L1 shrinks the weights after the step (proximal gradient).
         """
-        slowed = 1 + self.decay * self.iteration
-        rate = self.rate / (np.sqrt(slowed) if self.decay_sqrt else slowed)
+        rate = self.rate_now
         if self.penalty == "L2":
             gradient = gradient + self.alpha * self.penalized * self.weights
         weights = self.weights - self.optimizer.step(gradient * self.free, rate)
         if self.penalty == "L1":
             weights = np.sign(weights) * np.maximum(np.abs(weights) - rate * self.alpha * self.penalized, 0)
         self.weights = np.where(self.active, weights, self.weights)
+
+    @property
+    def rate_now(self) -> float:
+        """The learning rate of this iteration."""
+        slowed = 1 + self.decay * self.iteration
+        return self.rate / (math.sqrt(slowed) if self.decay_sqrt else slowed)
 
     def penalty_loss(self) -> Floats:
         """What the penalty adds to each model's loss, shape (models,)."""
