@@ -28,7 +28,7 @@ from fate_components.linear.learner import Columns, Learner, checked_features, p
 from fate_components.linear.messages import Plan, Standing, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart, linear_part
 from fate_components.linear.optimizer import OPTIMIZERS, Descent
-from fate_components.linear.outputs import model_of, summary_of
+from fate_components.linear.outputs import model_of, summary_of, summary_with_losses
 from fate_components.linear.params import VerticalParams
 from fate_components.linear.prediction import joined
 from fate_components.linear.quasi_newton import QuasiNewton
@@ -143,7 +143,7 @@ class VerticalLinear(Component[V], Generic[V]):
             self.module, self.params, part, progress, intercept=intercept, losses=True, classes=labels.classes.tolist(),
             names=names, exposure=self.exposure(None) or "",
         )  # fmt: skip
-        ctx.tracker.set_summary(self.guest_summary(part, progress, names) | {"validation_metrics": watch.history})
+        ctx.tracker.set_summary(summary_with_losses(part, progress, names) | {"validation_metrics": watch.history})
         return Outputs([self.predictions(ctx, scored, part, labels.classes)], model)
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
@@ -267,14 +267,6 @@ class VerticalLinear(Component[V], Generic[V]):
     def scores(self, table: Table, predicted: Floats, classes: Floats) -> Scores:
         """How good predictions of labelled rows are."""
         return scores_of_table(self.kind(classes), table, predicted, classes, self.params.predict_param.threshold)
-
-    def guest_summary(self, part: LinearPart, progress: Progress, names: list[str]) -> dict[str, object]:
-        """With the loss and the intercept, which only the guest has."""
-        several = part.weights.shape[1] > 1
-        losses = dict(zip(names, map(list, progress.losses), strict=True)) if several else list(progress.losses[0])
-        intercepts = part.intercepts.tolist()
-        found = dict(zip(names, intercepts, strict=True)) if several else intercepts[0]
-        return summary_of(part, progress, names=names if several else (), intercept=found, loss_history=losses)
 
     def warn_of_weak_keys(self) -> None:
         """Say what is done about parameters of old."""

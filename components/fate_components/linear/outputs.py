@@ -74,6 +74,15 @@ def summary_of(part: LinearPart, progress: Progress, *, names: Sequence[str] = (
     }
 
 
+def summary_with_losses(part: LinearPart, progress: Progress, names: Sequence[str]) -> dict[str, Any]:
+    """The same with losses and intercepts, at a party that has them; ``names`` are the classes'."""
+    several = part.weights.shape[1] > 1
+    losses = dict(zip(names, map(list, progress.losses), strict=True)) if several else list(progress.losses[0])
+    intercepts = part.intercepts.tolist()
+    found = dict(zip(names, intercepts, strict=True)) if several else intercepts[0]
+    return summary_of(part, progress, names=names if several else (), intercept=found, loss_history=losses)
+
+
 def coefficients(header: Sequence[str], weights: Floats) -> dict[str, float]:
     """Weights by feature."""
     return dict(zip(header, weights.tolist(), strict=True))

@@ -26,7 +26,7 @@ from fate_components.linear.guest import Answers, train_guest, warn_of_small_bat
 from fate_components.linear.host import train_host
 from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart
-from fate_components.linear.outputs import model_of, summary_of
+from fate_components.linear.outputs import model_of, summary_of, summary_with_losses
 from fate_federated.catalog.shared_params import StepwiseParams
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.pb.model import linear_model_pb2 as pb
@@ -138,7 +138,7 @@ def choose_as_guest(
         names=names, exposure=component.exposure(None) or "", steps=steps,
     )  # fmt: skip
     ctx.tracker.set_summary(
-        component.guest_summary(part, progress, names) | {"stepwise": {"score": best, "steps": len(steps)}}
+        summary_with_losses(part, progress, names) | {"stepwise": {"score": best, "steps": len(steps)}}
     )
     return Outputs([component.predictions(ctx, [("train", component.chosen(own, part))], part, labels.classes)], model)
 

@@ -24,7 +24,6 @@ _FAMILIES = {
         "SPDZTest": "SPDZ_TEST",
     },
     "linear": {
-        "HomoLR": "HOMO_LR",
         "HeteroSSHELR": "HETERO_SSHE_LR",
         "HeteroSSHELinR": "HETERO_SSHE_LIN_R",
     },

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from fate_federated.catalog.linear_params import (
-    LEGACY_LOGISTIC,
-    LOGISTIC_NAMES_OF_1_0,
-    LinearModelParams,
-    LogisticParams,
-)
-from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
-from fate_federated.catalog.shared_params import AnyCase, Count, PositiveInt, renamed
+from fate_federated.catalog.linear_params import LinearModelParams, LogisticParams
+from fate_federated.catalog.modules.roles import GUEST_HOST
+from fate_federated.catalog.shared_params import AnyCase, PositiveInt
 from fate_federated.catalog.spec import ModuleSpec
-
-
-class HomoLRParams(LogisticParams):
-    """Logistic regression over rows of several parties."""
-
-    aggregate_iters: PositiveInt = 1
-    """Iterations between two aggregations."""
-    re_encrypt_batches: Count = 2
-    """Of FATE up to 1.8."""
-    use_proximal: bool = False
-    """FedProx. Of FATE up to 1.8."""
-    mu: float = 0.1
-    """FedProx: weight of the proximal term."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_of_version_1_0(cls, value: Any) -> Any:
-        return renamed(LOGISTIC_NAMES_OF_1_0, LEGACY_LOGISTIC)(value)
-
 
 RevealStrategy = Annotated[Literal["respectively", "encrypted_reveal_in_host"], AnyCase()]
 
@@ -82,14 +58,6 @@ def _check_on_shares(params: HeteroSSHELRParams | HeteroSSHELinRParams, optimize
         raise ValueError(f"the optimizer {params.optimizer} needs reveal_every_iter: true")
 
 
-HOMO_LR = ModuleSpec(
-    module="HomoLR",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_ARBITER,
-    params=HomoLRParams,
-    model_outputs=1,
-    legacy_defaults=LEGACY_LOGISTIC,
-)
 HETERO_SSHE_LR = ModuleSpec(
     module="HeteroSSHELR", roles=GUEST_HOST, needs=GUEST_HOST, params=HeteroSSHELRParams, model_outputs=1
 )

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*fate_federated/pb/model/linear_model.proto\x12\x17\x66\x61te_federated.v1.model\"\xc0\x02\n\x0bLRModelMeta\x12\x0f\n\x07penalty\x18\x01 \x01(\t\x12\x0b\n\x03tol\x18\x02 \x01(\x01\x12\r\n\x05\x61lpha\x18\x03 \x01(\x01\x12\x11\n\toptimizer\x18\x04 \x01(\t\x12\x12\n\nbatch_size\x18\x05 \x01(\x03\x12\x15\n\rlearning_rate\x18\x06 \x01(\x01\x12\x10\n\x08max_iter\x18\x07 \x01(\x03\x12\x12\n\nearly_stop\x18\x08 \x01(\t\x12\x15\n\rfit_intercept\x18\t \x01(\x08\x12\r\n\x05\x64\x65\x63\x61y\x18\n \x01(\x01\x12\x12\n\ndecay_sqrt\x18\x0b \x01(\x08\x12\x0f\n\x07shuffle\x18\x0c \x01(\x08\x12\x11\n\tthreshold\x18\r \x01(\x01\x12\x10\n\x08key_bits\x18\x0e \x01(\r\x12\x16\n\x0e\x62\x61tch_strategy\x18\x0f \x01(\t\x12\x18\n\x10\x65xposure_colname\x18\x10 \x01(\t\"\xdc\x01\n\x0bSingleModel\x12\r\n\x05iters\x18\x01 \x01(\x05\x12\x14\n\x0closs_history\x18\x02 \x03(\x01\x12\x14\n\x0cis_converged\x18\x03 \x01(\x08\x12@\n\x06weight\x18\x04 \x03(\x0b\x32\x30.fate_federated.v1.model.SingleModel.WeightEntry\x12\x11\n\tintercept\x18\x05 \x01(\x01\x12\x0e\n\x06header\x18\x06 \x03(\t\x1a-\n\x0bWeightEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"n\n\x0fOneVsRestResult\x12>\n\x10\x63ompleted_models\x18\x01 \x03(\x0b\x32$.fate_federated.v1.model.SingleModel\x12\x1b\n\x13one_vs_rest_classes\x18\x02 \x03(\t\"V\n\nCheckpoint\x12\x12\n\nstep_index\x18\x01 \x01(\x05\x12\x34\n\x06models\x18\x02 \x03(\x0b\x32$.fate_federated.v1.model.SingleModel\"P\n\x0cStepwiseStep\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x12\n\nbest_score\x18\x02 \x01(\x01\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12\x0e\n\x06\x63hosen\x18\x04 \x03(\t\"\xda\x03\n\x0cLRModelParam\x12\r\n\x05iters\x18\x01 \x01(\x05\x12\x14\n\x0closs_history\x18\x02 \x03(\x01\x12\x14\n\x0cis_converged\x18\x03 \x01(\x08\x12\x41\n\x06weight\x18\x04 \x03(\x0b\x32\x31.fate_federated.v1.model.LRModelParam.WeightEntry\x12\x11\n\tintercept\x18\x05 \x01(\x01\x12\x0e\n\x06header\x18\x06 \x03(\t\x12\x44\n\x12one_vs_rest_result\x18\x07 \x01(\x0b\x32(.fate_federated.v1.model.OneVsRestResult\x12\x18\n\x10need_one_vs_rest\x18\x08 \x01(\x08\x12\x16\n\x0e\x62\x65st_iteration\x18\t \x01(\x05\x12\x0f\n\x07\x63lasses\x18\x0f \x03(\x01\x12\x38\n\x0b\x63heckpoints\x18\x10 \x03(\x0b\x32#.fate_federated.v1.model.Checkpoint\x12\x37\n\x08stepwise\x18\x11 \x03(\x0b\x32%.fate_federated.v1.model.StepwiseStep\x1a-\n\x0bWeightEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*fate_federated/pb/model/linear_model.proto\x12\x17\x66\x61te_federated.v1.model\"\xee\x02\n\x0bLRModelMeta\x12\x0f\n\x07penalty\x18\x01 \x01(\t\x12\x0b\n\x03tol\x18\x02 \x01(\x01\x12\r\n\x05\x61lpha\x18\x03 \x01(\x01\x12\x11\n\toptimizer\x18\x04 \x01(\t\x12\x12\n\nbatch_size\x18\x05 \x01(\x03\x12\x15\n\rlearning_rate\x18\x06 \x01(\x01\x12\x10\n\x08max_iter\x18\x07 \x01(\x03\x12\x12\n\nearly_stop\x18\x08 \x01(\t\x12\x15\n\rfit_intercept\x18\t \x01(\x08\x12\r\n\x05\x64\x65\x63\x61y\x18\n \x01(\x01\x12\x12\n\ndecay_sqrt\x18\x0b \x01(\x08\x12\x0f\n\x07shuffle\x18\x0c \x01(\x08\x12\x11\n\tthreshold\x18\r \x01(\x01\x12\x10\n\x08key_bits\x18\x0e \x01(\r\x12\x16\n\x0e\x62\x61tch_strategy\x18\x0f \x01(\t\x12\x18\n\x10\x65xposure_colname\x18\x10 \x01(\t\x12\x17\n\x0f\x61ggregate_iters\x18\x11 \x01(\x03\x12\x13\n\x0bproximal_mu\x18\x12 \x01(\x01\"\xdc\x01\n\x0bSingleModel\x12\r\n\x05iters\x18\x01 \x01(\x05\x12\x14\n\x0closs_history\x18\x02 \x03(\x01\x12\x14\n\x0cis_converged\x18\x03 \x01(\x08\x12@\n\x06weight\x18\x04 \x03(\x0b\x32\x30.fate_federated.v1.model.SingleModel.WeightEntry\x12\x11\n\tintercept\x18\x05 \x01(\x01\x12\x0e\n\x06header\x18\x06 \x03(\t\x1a-\n\x0bWeightEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"n\n\x0fOneVsRestResult\x12>\n\x10\x63ompleted_models\x18\x01 \x03(\x0b\x32$.fate_federated.v1.model.SingleModel\x12\x1b\n\x13one_vs_rest_classes\x18\x02 \x03(\t\"V\n\nCheckpoint\x12\x12\n\nstep_index\x18\x01 \x01(\x05\x12\x34\n\x06models\x18\x02 \x03(\x0b\x32$.fate_federated.v1.model.SingleModel\"P\n\x0cStepwiseStep\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x12\n\nbest_score\x18\x02 \x01(\x01\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12\x0e\n\x06\x63hosen\x18\x04 \x03(\t\"\xda\x03\n\x0cLRModelParam\x12\r\n\x05iters\x18\x01 \x01(\x05\x12\x14\n\x0closs_history\x18\x02 \x03(\x01\x12\x14\n\x0cis_converged\x18\x03 \x01(\x08\x12\x41\n\x06weight\x18\x04 \x03(\x0b\x32\x31.fate_federated.v1.model.LRModelParam.WeightEntry\x12\x11\n\tintercept\x18\x05 \x01(\x01\x12\x0e\n\x06header\x18\x06 \x03(\t\x12\x44\n\x12one_vs_rest_result\x18\x07 \x01(\x0b\x32(.fate_federated.v1.model.OneVsRestResult\x12\x18\n\x10need_one_vs_rest\x18\x08 \x01(\x08\x12\x16\n\x0e\x62\x65st_iteration\x18\t \x01(\x05\x12\x0f\n\x07\x63lasses\x18\x0f \x03(\x01\x12\x38\n\x0b\x63heckpoints\x18\x10 \x03(\x0b\x32#.fate_federated.v1.model.Checkpoint\x12\x37\n\x08stepwise\x18\x11 \x03(\x0b\x32%.fate_federated.v1.model.StepwiseStep\x1a-\n\x0bWeightEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,19 +36,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LRMODELPARAM_WEIGHTENTRY']._loaded_options = None
   _globals['_LRMODELPARAM_WEIGHTENTRY']._serialized_options = b'8\001'
   _globals['_LRMODELMETA']._serialized_start=72
-  _globals['_LRMODELMETA']._serialized_end=392
-  _globals['_SINGLEMODEL']._serialized_start=395
-  _globals['_SINGLEMODEL']._serialized_end=615
-  _globals['_SINGLEMODEL_WEIGHTENTRY']._serialized_start=570
-  _globals['_SINGLEMODEL_WEIGHTENTRY']._serialized_end=615
-  _globals['_ONEVSRESTRESULT']._serialized_start=617
-  _globals['_ONEVSRESTRESULT']._serialized_end=727
-  _globals['_CHECKPOINT']._serialized_start=729
-  _globals['_CHECKPOINT']._serialized_end=815
-  _globals['_STEPWISESTEP']._serialized_start=817
-  _globals['_STEPWISESTEP']._serialized_end=897
-  _globals['_LRMODELPARAM']._serialized_start=900
-  _globals['_LRMODELPARAM']._serialized_end=1374
-  _globals['_LRMODELPARAM_WEIGHTENTRY']._serialized_start=570
-  _globals['_LRMODELPARAM_WEIGHTENTRY']._serialized_end=615
+  _globals['_LRMODELMETA']._serialized_end=438
+  _globals['_SINGLEMODEL']._serialized_start=441
+  _globals['_SINGLEMODEL']._serialized_end=661
+  _globals['_SINGLEMODEL_WEIGHTENTRY']._serialized_start=616
+  _globals['_SINGLEMODEL_WEIGHTENTRY']._serialized_end=661
+  _globals['_ONEVSRESTRESULT']._serialized_start=663
+  _globals['_ONEVSRESTRESULT']._serialized_end=773
+  _globals['_CHECKPOINT']._serialized_start=775
+  _globals['_CHECKPOINT']._serialized_end=861
+  _globals['_STEPWISESTEP']._serialized_start=863
+  _globals['_STEPWISESTEP']._serialized_end=943
+  _globals['_LRMODELPARAM']._serialized_start=946
+  _globals['_LRMODELPARAM']._serialized_end=1420
+  _globals['_LRMODELPARAM_WEIGHTENTRY']._serialized_start=616
+  _globals['_LRMODELPARAM_WEIGHTENTRY']._serialized_end=661
 # @@protoc_insertion_point(module_scope)

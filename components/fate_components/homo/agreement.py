@@ -1,0 +1,175 @@
+"""What parties with the same columns agree on before they train: whether they do, the columns' order, the classes.
+
+The first guest leads. Columns are named to all data parties. Classes go to the arbiter sealed, see
+:mod:`fate_components.homo_one_hot.sealing`: it learns how many each party has and how many they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fate_components.homo_one_hot.sealing import KEY_BITS, from_wire, make_key, seal, to_wire, unseal
+from fate_components.linear.model import Floats
+from fate_components.secure_aggregation.parties import clients_of
+from fate_federated.errors import DataError, MessageRejected
+from fate_federated.task.context import Peer, TaskContext
+from fate_federated.task.table import Table
+from fate_federated.wire.payload import Wire
+
+MOST_CLASSES = 1000
+_LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """The data parties as one of them sees them.
+
+    Attributes:
+        lead: the first guest; None where that is this party itself.
+        others: guests and hosts but this one.
+        arbiter: of the task.
+    """
+
+    lead: Peer | None
+    others: tuple[Peer, ...]
+    arbiter: Peer
+
+    @classmethod
+    def of(cls, ctx: TaskContext) -> Circle:
+        """Who leads whom."""
+        peers = (*ctx.guests, *ctx.hosts)
+        first = clients_of(ctx)[0]
+        return cls(next((peer for peer in peers if peer.party == first), None), peers, ctx.arbiter)
+
+    def announce(self, tag: str, value: Wire, step: int | None = None) -> None:
+        """From the lead to everybody."""
+        for peer in (*self.others, self.arbiter):
+            peer.push(tag, value, step)
+
+    def heard(self, tag: str, step: int | None = None) -> Any:
+        """What the lead announced."""
+        assert self.lead is not None  # noqa: S101 - who leads does not ask itself
+        return self.lead.pull(tag, step)
+
+
+def lead_of(ctx: TaskContext) -> Peer:
+    """The first guest, as the arbiter sees it."""
+    first = clients_of(ctx)[0]
+    return next(peer for peer in ctx.guests if peer.party == first)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """See the module.
+
+    Attributes:
+        columns: the features, in the lead's order.
+        key: of the data parties, to seal what the arbiter carries.
+        seed: of choices that all make alike.
+    """
+
+    columns: tuple[str, ...]
+    key: bytes
+    seed: int
+
+
+def agree(ctx: TaskContext, circle: Circle, train: Table | None) -> Agreement | None:
+    """Whether all train, and with which columns; None where they do not.
+
+    Raises:
+        DataError: only some parties have training data, or their columns differ.
+        MessageRejected: the lead sent something else.
+    """
+    if circle.lead is None:
+        circle.arbiter.push("trains", train is not None)
+        names = () if train is None else train.feature_names
+        key, seed = make_key(), int(ctx.rng.integers(2**31))
+        for peer in circle.others:
+            peer.push("agreement", {"trains": train is not None, "columns": names, "key": key, "seed": seed})
+        return None if train is None else Agreement(names, key, seed)
+    match circle.heard("agreement"):
+        case {"trains": bool() as trains, "columns": list() as columns, "key": bytes() as key, "seed": int() as seed}:
+            if all(isinstance(name, str) for name in columns) and len(key) == KEY_BITS // 8 and seed >= 0:
+                return _accepted(ctx, circle.lead, train, Agreement(tuple(columns), key, seed) if trains else None)
+    raise MessageRejected(f"{circle.lead.party} sent something other than what is to be trained.")
+
+
+def _accepted(ctx: TaskContext, lead: Peer, train: Table | None, agreement: Agreement | None) -> Agreement | None:
+    if (agreement is None) != (train is None):
+        raise DataError(f"{lead.party} and {ctx.party} do not both have training data for {ctx.component}.")
+    if train is not None and agreement is not None:
+        difference = set(agreement.columns) ^ set(train.feature_names)
+        if difference:
+            raise DataError(
+                f"{lead.party} and {ctx.party} do not have the same features for {ctx.component}: "
+                f"{len(difference)} are at one of them only, such as {min(difference)!r}."
+            )
+    return agreement
+
+
+def trains(ctx: TaskContext) -> bool:
+    """What :func:`agree` tells the arbiter.
+
+    Raises:
+        MessageRejected: the lead sent something else.
+    """
+    value = lead_of(ctx).pull("trains")
+    if not isinstance(value, bool):
+        raise MessageRejected("The guest did not say whether there is something to train.")
+    return value
+
+
+def checked_label(ctx: TaskContext, train: Table) -> Floats:
+    """The labels of training data, shape (rows,).
+
+    Raises:
+        DataError: there are none, or one is missing.
+    """
+    label = train.label
+    if label is None:
+        raise DataError(f"{ctx.component} needs a label at every guest and host. {ctx.party}'s data have none.")
+    if not len(label):
+        raise DataError(f"{ctx.component}'s training data has no rows at {ctx.party}.")
+    if not np.isfinite(label).all():
+        raise DataError(f"{ctx.component}'s training data has rows without a label at {ctx.party}.")
+    return label
+
+
+def agreed_classes(ctx: TaskContext, circle: Circle, agreement: Agreement, label: Floats) -> Floats:
+    """The labels that there are at any party, rising.
+
+    Raises:
+        DataError: there is one class only, or more than a classifier can be for.
+        MessageRejected: the arbiter left some out.
+    """
+    own = np.unique(label).tolist()
+    sealed = seal(agreement.key, {_LABEL: tuple(map(repr, own))})
+    circle.arbiter.push("classes", to_wire(sealed))
+    everything = from_wire(circle.arbiter.pull("all_classes"))
+    if not sealed <= everything:
+        raise MessageRejected("The arbiter left out classes of this party.")
+    classes = np.array(sorted(_numbers(unseal(agreement.key, everything).get(_LABEL, []))))
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise DataError(
+            f"{ctx.component} needs labels of 2 to {MOST_CLASSES} classes; all parties together have {len(classes)}."
+        )
+    return classes
+
+
+def serve_classes(ctx: TaskContext) -> None:
+    """The arbiter's part of :func:`agreed_classes`."""
+    peers = (*ctx.guests, *ctx.hosts)
+    everything = set[bytes]().union(*(from_wire(peer.pull("classes")) for peer in peers))
+    for peer in peers:
+        peer.push("all_classes", to_wire(everything))
+
+
+def _numbers(texts: Sequence[str]) -> list[float]:
+    try:
+        return [float(text) for text in texts]
+    except ValueError as error:
+        raise MessageRejected("A party has a class that is no number.") from error

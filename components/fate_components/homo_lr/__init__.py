@@ -1,0 +1,1 @@
+"""HomoLR: logistic regression over horizontally split rows."""
