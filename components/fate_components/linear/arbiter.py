@@ -40,14 +40,8 @@ def train_arbiter(
                     for peer in parties:
                         reveal(private, peer, "curvature", step)
         losses, change, norm = _progress(ctx, course, private, iteration)
-        match course.params.early_stop:
-            case "diff":
-                now = np.abs(before - losses) < course.params.tol
-            case "abs":
-                now = np.abs(losses) < course.params.tol
-            case "weight_diff":
-                now = np.sqrt(change) < course.params.tol * np.maximum(np.sqrt(norm), 1.0)
-        before, converged = losses, converged | now
+        converged = converged | course.met(before, losses, change, norm)
+        before = losses
         verdict = Verdict(tuple(converged.tolist()), tuple(losses.tolist()))
         log_loss(iteration, verdict)
         for peer in parties:

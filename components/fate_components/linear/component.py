@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
@@ -114,7 +115,7 @@ class VerticalLinear(Component[V], Generic[V]):
         plan = self.plan(ctx, len(train), labels.models, weight, len(validate[0][1].table) if validate else 0)
         announce(ctx, plan, None)
         course = self.course(ctx, plan)
-        warn_of_small_batches(ctx, plan.batch_size)
+        self.check_batches(ctx, plan.batch_size)
         intercept = self.params.init_param.fit_intercept
         learner = self.learner(
             ctx, course, own, self._start(inputs, own, labels.models, intercept), intercept, labels.numbers
@@ -136,7 +137,7 @@ class VerticalLinear(Component[V], Generic[V]):
             return watch.note(iteration, scores)
 
         answers = Answers(labels.numbers, weight, own.offset)
-        progress = train_guest(ctx, course, learner, answers, validated, lambda *said: log_losses(ctx, *said))
+        progress = self.train_as_guest(ctx, course, learner, answers, validated)
         part = part_of(own.header, progress.weights, intercept=intercept)
         names = [f"{label:g}" for label in labels.classes]
         model = model_of(
@@ -155,8 +156,7 @@ class VerticalLinear(Component[V], Generic[V]):
             _refuse_single_feature(ctx, table)
         if train is None:
             model = _required(inputs.model)
-            part = linear_part(model, self.module)
-            self.send_scores(ctx, [(kind, self.predict_data(table, part, None)) for kind, table in others], part)
+            self.predict_as_host(ctx, others, model)
             return Outputs(model=model)
         if plan.rows != len(train):
             raise DataError(
@@ -181,11 +181,8 @@ class VerticalLinear(Component[V], Generic[V]):
             raise DataError(f"The guest validates {plan.validate_rows} rows and {ctx.party} {found}.")
         learner = self.learner(ctx, course, own, self._start(inputs, own, plan.models, False), False, None)
         scored = np.concatenate([own.features, *[data.features for _, data in validate]])
-        progress = train_host(ctx, course, learner, lambda weights: scored @ weights)
-        part = part_of(own.header, progress.weights, intercept=False)
-        ctx.tracker.set_summary(summary_of(part, progress))
-        self.send_scores(ctx, [("train", own), *validate], part)
-        return Outputs(model=model_of(self.module, self.params, part, progress, intercept=False, losses=False))
+        progress = self.train_as_host(ctx, course, learner, lambda weights: scored @ weights)
+        return self.host_outputs(ctx, [("train", own), *validate], progress)
 
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         plan = Plan.from_wire(ctx.guest.pull("plan"))
@@ -218,6 +215,23 @@ class VerticalLinear(Component[V], Generic[V]):
         key = PublicKey.from_wire(ctx.arbiter.pull("public_key"))
         hosts = sum(party.role.value == "host" for party in ctx.participants)
         return Course(self.params, plan, self.family, key, hosts)
+
+    def check_batches(self, ctx: TaskContext, rows: int) -> None:
+        """Of so many rows; see :func:`warn_of_small_batches`."""
+        warn_of_small_batches(ctx, rows)
+
+    def train_as_guest(
+        self, ctx: TaskContext, course: Course, learner: Learner, answers: Answers,
+        validate: Callable[[int, Floats], Standing],
+    ) -> Progress:  # fmt: skip
+        """The guest's part of the training; see :func:`train_guest`."""
+        return train_guest(ctx, course, learner, answers, validate, lambda *said: log_losses(ctx, *said))
+
+    def train_as_host(
+        self, ctx: TaskContext, course: Course, learner: Learner, validation_scores: Callable[[Floats], Floats]
+    ) -> Progress:
+        """A host's part of the training; see :func:`train_host`."""
+        return train_host(ctx, course, learner, validation_scores)
 
     def train_data(self, ctx: TaskContext, table: Table, exposure: str | None) -> Data:
         """Training data, checked."""
@@ -309,6 +323,22 @@ class VerticalLinear(Component[V], Generic[V]):
                 score = score + self.checked_score(host, "predicted_score", number, score.shape)
             tables.append(self.prediction_table(some.table, self.predicted(score), classes, kind))
         return joined(tables)
+
+    def predict_as_host(self, ctx: TaskContext, others: list[tuple[str, Table]], model: Model) -> None:
+        """Send the guest this host's part of the scores by a model."""
+        part = linear_part(model, self.module)
+        self.send_scores(ctx, [(kind, self.predict_data(table, part, None)) for kind, table in others], part)
+
+    def host_outputs(self, ctx: TaskContext, data: list[tuple[str, Data]], progress: Progress) -> Outputs:
+        """A host's model, and its part of the scores that the guest predicts with it."""
+        part = part_of(data[0][1].header, progress.weights, intercept=False)
+        ctx.tracker.set_summary(summary_of(part, progress))
+        self.send_scores(ctx, data, part)
+        return Outputs(model=model_of(self.module, self.params, part, progress, intercept=False, losses=False))
+
+    def send_fold_scores(self, ctx: TaskContext, data: Data, progress: Progress) -> None:
+        """A host's part of all rows' scores by every fold's model."""
+        ctx.guest.push("fold_score", data.features @ progress.weights)
 
     def checked_score(self, host: Peer, tag: str, number: int | None, shape: tuple[int, ...]) -> Floats:
         """A host's part of scores.

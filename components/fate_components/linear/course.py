@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from fate_components.crypto.paillier import PublicKey
 from fate_components.linear.family import Family, Quadratic
@@ -109,6 +110,21 @@ class Course:
         """Rows of a sample that are each model's, shape (models,) or (1,)."""
         counts: Floats = present.sum(axis=0)
         return counts
+
+    def met(self, before: Floats, losses: Floats, change: Floats, norm: Floats) -> npt.NDArray[np.bool_]:
+        """Which models have converged by early_stop, shape (models,).
+
+        Args:
+            before: the losses of the iteration before.
+            change, norm: |w - w_before|² and |w|².
+        """
+        match self.params.early_stop:
+            case "diff":
+                return np.abs(before - losses) < self.params.tol
+            case "abs":
+                return np.abs(losses) < self.params.tol
+            case "weight_diff":
+                return np.sqrt(change) < self.params.tol * np.maximum(np.sqrt(norm), 1.0)
 
     def validates(self, iteration: int) -> bool:
         """Whether validation data are scored after this iteration."""

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fate_components.linear.data import Data, Labels, announce, log_losses
-from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
-from fate_components.linear.host import train_host
+from fate_components.linear.data import Data, Labels, announce
+from fate_components.linear.guest import Answers
 from fate_components.linear.learner import part_of
 from fate_components.linear.messages import Standing
 from fate_components.linear.model import Floats
@@ -129,7 +128,7 @@ def validate_as_guest(
     plan = component.plan(ctx, rows, labels.models * splits, weight)
     announce(ctx, plan, None)
     course = component.course(ctx, plan)
-    warn_of_small_batches(ctx, plan.batch_size * (splits - 1) // splits)
+    component.check_batches(ctx, plan.batch_size * (splits - 1) // splits)
     folds = folds_of(rows, params, plan.seed)
     intercept = component.params.init_param.fit_intercept
     learner = component.learner(
@@ -137,9 +136,7 @@ def validate_as_guest(
     )
     label = labels.numbers if labels.models == 1 else np.tile(labels.numbers, splits)
     answers = Answers(label, weight, own.offset)
-    progress = train_guest(
-        ctx, course, learner, answers, _never_validated, lambda *said: log_losses(ctx, *said)
-    )  # fmt: skip
+    progress = component.train_as_guest(ctx, course, learner, answers, _never_validated)
     score = part_of(own.header, progress.weights, intercept=intercept).score(own.features) + own.offset[:, None]
     for host in ctx.hosts:
         score = score + component.checked_score(host, "fold_score", None, score.shape)
@@ -152,8 +149,8 @@ def validate_as_host(component: VerticalLinear[Any], ctx: TaskContext, own: Data
     folds = folds_of(len(own.table), params, course.plan.seed)
     present = present_in_folds(folds, course.plan.models, params.n_splits)
     learner = component.learner(ctx, course, own, None, False, None, present=present)
-    progress = train_host(ctx, course, learner, lambda weights: own.features @ weights)
-    ctx.guest.push("fold_score", own.features @ progress.weights)
+    progress = component.train_as_host(ctx, course, learner, lambda weights: own.features @ weights)
+    component.send_fold_scores(ctx, own, progress)
     ctx.tracker.set_summary({"is_converged": all(progress.converged)})
     if params.output_fold_history and params.history_value_type == "instance":
         return Outputs([_instances(own.table, folds, params.n_splits)])

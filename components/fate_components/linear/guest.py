@@ -75,7 +75,7 @@ def train_guest(
 
     for iteration in range(course.params.max_iter):
         loss: Floats = np.zeros(course.plan.models)
-        for number, (rows, counted) in enumerate(_batches(ctx, course, iteration)):
+        for number, (rows, counted) in enumerate(counted_batches(ctx, course, iteration)):
             step = course.step(iteration, number)
             present, label = learner.present_in(rows), answers.label[rows]
             counts = course.counts(rows, present)
@@ -131,8 +131,8 @@ def warn_of_small_batches(ctx: TaskContext, batch: int) -> list[int]:
     return counts
 
 
-def _batches(ctx: TaskContext, course: Course, iteration: int) -> Iterator[Batch]:
-    """Rows, and for each 1 or 0, as it counts or only hides the others."""
+def counted_batches(ctx: TaskContext, course: Course, iteration: int) -> Iterator[Batch]:
+    """An iteration's batches: rows, and for each 1 or 0, as it counts or only hides the others."""
     if not course.random:
         for rows in course.plan.rows_of(iteration):
             yield rows, np.ones(len(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -56,8 +56,7 @@ def train_host(
 
     for iteration in range(course.params.max_iter):
         loss: Floats | EncryptedArray = np.zeros(course.plan.models)
-        batches = [_announced(ctx, course, iteration)] if course.random else course.plan.rows_of(iteration)
-        for number, rows in enumerate(batches):
+        for number, rows in enumerate(batches_of(ctx, course, iteration)):
             step = course.step(iteration, number)
             score, present = learner.score(rows), learner.present_in(rows)
             counts = course.counts(rows, present)
@@ -89,11 +88,19 @@ def train_host(
     return following.progress()
 
 
-def _announced(ctx: TaskContext, course: Course, iteration: int) -> Rows:
+def batches_of(ctx: TaskContext, course: Course, iteration: int) -> Iterator[Rows]:
+    """An iteration's batches.
+
+    Raises:
+        MessageRejected: the guest announced something else.
+    """
+    if not course.random:
+        yield from course.plan.rows_of(iteration)
+        return
     rows = rows_from_wire(ctx.guest.pull("batch", course.step(iteration)), course.plan.rows)
     if len(rows) != course.announced:
         raise MessageRejected(f"The guest announced a batch of {len(rows)} rows where {course.announced} were agreed.")
-    return rows
+    yield rows
 
 
 def _labels(ctx: TaskContext, course: Course, step: Step, rows: int) -> EncryptedArray:

@@ -41,10 +41,19 @@ class LinearPart:
         Raises:
             ModelError: one is missing.
         """
-        absent = [name for name in self.header if name not in names]
-        if absent:
-            raise ModelError(f"The model has weights for columns that the table lacks: {', '.join(absent)}.")
-        return [names.index(name) for name in self.header]
+        return places(self.header, names)
+
+
+def places(header: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where a model's features are among a table's columns.
+
+    Raises:
+        ModelError: one is missing.
+    """
+    absent = [name for name in header if name not in names]
+    if absent:
+        raise ModelError(f"The model has weights for columns that the table lacks: {', '.join(absent)}.")
+    return [names.index(name) for name in header]
 
 
 def linear_part(model: Model, module: str) -> LinearPart:

@@ -136,6 +136,10 @@ class TaskContext:
         return self._peers[Role.HOST]
 
     @property
+    def arbiters(self) -> Peers:
+        return self._peers[Role.ARBITER]
+
+    @property
     def guest(self) -> Peer:
         """The only guest; IndexError where this party is that guest."""
         return self.guests.members[0]
