@@ -34,7 +34,7 @@ class Site:
 
     @property
     def received(self) -> Path:
-        return self.home / "gateway/jobs"
+        return self.home / "gateway/jobs/guest-1"
 
     def configure(self, **settings: Any) -> None:
         """Write site.yaml."""

@@ -46,9 +46,9 @@ def errors(bundle: FateDagBundle) -> list[str]:
 def test_a_dropped_pair_is_a_dag_for_each_hosted_party(site: Site) -> None:
     site.drop("credit", DSL, CONF, site.dags / "any/folder")
     bag = parsed(open_bundle(site))
-    assert set(bag.dags) == {"credit.guest-9999", "credit.host-10000"}
+    assert set(bag.dags) == {"any.folder.credit.guest-9999", "any.folder.credit.host-10000"}
     assert bag.import_errors == {}
-    assert not bag.dags["credit.guest-9999"].is_paused_upon_creation
+    assert not bag.dags["any.folder.credit.guest-9999"].is_paused_upon_creation
 
 
 def test_a_task_has_only_its_own_dag_compiled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_each_broken_file_is_an_import_error_of_its_own_and_disturbs_no_other(si
     site.drop("schedule", DSL, CONF | {"airflow": {"schedule": "now and then"}})
     site.drop("strangers", DSL, CONF | {"role": {"guest": [1], "host": [2], "arbiter": [3]}})
     site.drop("bad name", DSL, CONF)
-    for name in ("a/twice", "b/twice"):
+    for name in ("a/twice", "a.twice"):
         site.drop(name, DSL, CONF)
     (site.dags / "lone_conf.json").write_text("{}")
     (site.dags / "out.fate.json").symlink_to("/etc/passwd")
@@ -102,8 +102,8 @@ def test_each_broken_file_is_an_import_error_of_its_own_and_disturbs_no_other(si
     bag = parsed(bundle)
     assert set(bag.dags) == {"good.guest-9999", "good.host-10000"}
     told = {
-        "a/twice_dsl.json": "more than one job is named twice",
-        "b/twice_dsl.json": "more than one job is named twice",
+        "a/twice_dsl.json": "more than one job is named a.twice",
+        "a.twice_dsl.json": "more than one job is named a.twice",
         "bad name_dsl.json": "'bad name' is no name for a job",
         "bad name_conf.json": "'bad name' is no name for a job",
         "bytes.fate.json": "byte 0xff is not UTF-8",

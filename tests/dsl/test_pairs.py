@@ -230,9 +230,10 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, dsl: Job, conf
     (inside / "nowhere_dsl.json").symlink_to(inside / "nothing")
     (inside / "loop_dsl.json").symlink_to(inside / "loop_dsl.json")
     pairs = find_pairs([inside])
-    (refused,) = (pair for pair in pairs if pair.problems)
-    assert (refused.dsl, refused.conf) == (None, inside / "out_conf.json")
-    assert "leads out of" in refused.problems[0].message
+    refused = {pair.problems[0].file: pair for pair in pairs if pair.problems}
+    assert set(refused) == {str(inside / "out_conf.json"), str(inside / "folder")}
+    assert refused[str(inside / "out_conf.json")].conf == inside / "out_conf.json"
+    assert all("leads out of" in pair.problems[0].message for pair in refused.values())
     assert {("a_dsl.json", "a_conf.json"), ("nowhere_dsl.json", None), ("loop_dsl.json", None)} < names(inside)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -110,6 +109,7 @@ def upgrade(
 ) -> None:
     """Convert a job of version 1 into one of version 2 that does the same."""
     from fate_federated.dsl.document import read_json
+    from fate_federated.dsl.job_folder import conf_name
     from fate_federated.dsl.parse import parse_documents
     from fate_federated.dsl.render import render
 
@@ -122,7 +122,7 @@ def upgrade(
     if out is None:
         _print_job(job)
         return
-    name = _job_name(Path(texts.conf.file))
+    name = conf_name(Path(texts.conf.file)) or "job"
     _write({out / f"{name}_dsl.json": job.dsl_text, out / f"{name}_conf.json": job.conf_text})
 
 
@@ -147,12 +147,6 @@ def _compile(texts: JobTexts) -> Pipeline:
     for warning in pipeline.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     return pipeline
-
-
-def _job_name(conf: Path) -> str:
-    """What the conf calls the job: its file's name without the word that says what it is."""
-    stem = conf.name.removesuffix(".fate.json").removesuffix(conf.suffix)
-    return re.sub(r"(^|[_.-])conf(?=[_.-]|$)", "", stem).strip("_.-") or "job"
 
 
 def _write(texts: Mapping[Path, str]) -> None:

@@ -29,7 +29,7 @@ def submit(
     dsl: Annotated[
         Path | None, typer.Option("--dsl", "-d", help="FATE's dsl. A job that predicts can do without.")
     ] = None,
-    name: Annotated[str, typer.Option(help="The job's name; taken from the first file's name if not given.")] = "",
+    name: Annotated[str, typer.Option(help="The job's name; taken from the conf's name if not given.")] = "",
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Follow the job to its end.")] = False,
     site: SiteOption = DEFAULT_SITE,
 ) -> None:

@@ -14,13 +14,11 @@ from fate_federated.dsl.job_files import (
     CONF_SUFFIX,
     DSL_SUFFIX,
     SUFFIXES,
-    FoundJobs,
-    JobPaths,
-    find_jobs,
     job_digest,
     load_job,
     split_job,
 )
+from fate_federated.dsl.job_folder import FoundJobs, JobPaths, find_jobs, received_jobs
 from fate_federated.errors import DslError, DslProblem
 from fate_federated.settings import SiteSettings
 from fate_federated.trained_jobs import TrainedJobs
@@ -84,8 +82,8 @@ class SiteJobs:
 
     @classmethod
     def find(cls, site: SiteSettings) -> SiteJobs:
-        """Look into the site's folders, without reading a file."""
-        return cls(site, find_jobs(site.path(site.airflow.dags_folder)), find_jobs(site.received_jobs))
+        """Look into the site's folders."""
+        return cls(site, find_jobs(site.path(site.airflow.dags_folder)), received_jobs(site.received_jobs))
 
     def changes(self) -> tuple[dict[Path, tuple[int, int, int]], float]:
         """By file, what differs once it is written again; and the time of the latest write, in seconds since 1970."""
@@ -125,7 +123,7 @@ class SiteJobs:
             if not received:
                 copies = self._completed(job, copies)
         except DslError as error:
-            yield broken_file(error.problems)
+            yield broken_file(error.problems, _copy_name(job, Path(error.problems[0].file)))
             return
         yield from copies.items()
         text = _JOB.format(
@@ -155,8 +153,10 @@ class SiteJobs:
             return copies  # whoever compiles the copies says what is wrong
         completed = TrainedJobs(self.site.trained_jobs).complete(dsl, conf)
         if completed is None and dsl is None:
-            message = f"there is no {job.name}{DSL_SUFFIX} beside it"
-            raise DslError([conf.problem((), message, "A job is a dsl and a conf of the same name.")])
+            stem = job.conf.name.removesuffix(CONF_SUFFIX)
+            beside = stem + DSL_SUFFIX if stem != job.conf.name else "dsl whose name is part of this conf's"
+            remedy = "A job is a dsl and a conf of the same name; docs/jobs.md tells what else may belong together."
+            raise DslError([conf.problem((), f"there is no {beside} beside it", remedy)])
         if completed is None:
             return copies
         return {
@@ -226,14 +226,18 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def broken_file(problems: Sequence[DslProblem]) -> tuple[str, bytes]:
-    """A file of its own for what is wrong with one of the user's, with a name in which that can be recognised."""
+def broken_file(problems: Sequence[DslProblem], name: str = "") -> tuple[str, bytes]:
+    """A file of its own for what is wrong with one of the user's, with a name in which that can be recognised.
+
+    Args:
+        name: to recognise it by, that of the user's file if not given.
+    """
     literals = [
         (problem.pointer, problem.message, problem.remedy, _printable(problem.file), problem.line)
         for problem in problems
     ]
     text = _BROKEN.format(problems=literals)
-    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(problems[0].file).name)[:160].lstrip(".")
+    recognisable = re.sub(r"[^A-Za-z0-9_.-]", "_", name or Path(problems[0].file).name)[:160].lstrip(".")
     return f"{recognisable}.{sha256(text.encode()).hexdigest()[:8]}.py", text.encode()
 
 

@@ -141,7 +141,7 @@ def _by_name(path: Path, text: str, content: Mapping[str, Any], *, is_json: bool
     if is_json:
         # A conf by name may as well say what to upload.
         job = any(key in content for key in ("role", "initiator", "job_parameters", *_PARAMETERS))
-        return FileKind.CONF if "conf" in words and job else FileKind.OTHER
+        return FileKind.CONF if "conf" in words and (job or not content) else FileKind.OTHER
     if "conf" in words or ('"initiator"' in text and '"role"' in text):
         return FileKind.CONF
     return FileKind.DSL if '"components"' in text and '"module"' in text else FileKind.OTHER

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from fate_federated.dsl.job_files import JOB_NAME
+from fate_federated.dsl.job_folder import JOB_NAME
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Node, Pipeline
 from fate_federated.dsl.run_conf import resolve_run_conf, run_parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +12,12 @@ from fate_federated.dsl.document import Document
 from fate_federated.dsl.job_files import (
     CONF_SUFFIX,
     DSL_SUFFIX,
-    JOB_NAME,
-    JobPaths,
     JobTexts,
-    find_jobs,
     job_digest,
     load_job,
     read_document,
 )
+from fate_federated.dsl.job_folder import JOB_NAME, JobPaths, conf_name, find_jobs
 from fate_federated.dsl.parse import parse_job
 from fate_federated.dsl.pipeline import Pipeline
 from fate_federated.errors import AccessDenied, DslError, DslProblem, JobError
@@ -32,7 +29,6 @@ from fate_federated.wire.records import Job
 
 START_TASK = "start_job"
 """A run's first task, which creates the job."""
-_NAME_ENDS = re.compile(r"(_dsl|_conf|\.fate)?(\.json|\.dsl)?$")
 DAG_SECONDS = 60.0
 JOB_SECONDS = 120.0
 POLL_SECONDS = 0.25
@@ -63,7 +59,7 @@ def drop_job(settings: SiteSettings, dsl: Path | None, conf: Path, name: str = "
 
     Args:
         dsl: None for a job that predicts with the dsl that is derived from its training's.
-        name: of the job; empty to take it from the name of the first file.
+        name: of the job; empty to take it from the name of the conf.
 
     Raises:
         DslError: the files cannot be compiled.
@@ -78,7 +74,7 @@ def drop_job(settings: SiteSettings, dsl: Path | None, conf: Path, name: str = "
             f"{conf} is initiated by {pipeline.initiator}. Site {settings.name} hosts {', '.join(settings.parties)}: "
             "submit it at the initiator's site."
         )
-    name = name or _NAME_ENDS.sub("", (dsl or conf).name)
+    name = name or conf_name(conf)
     if not JOB_NAME.fullmatch(name):
         raise JobError(f"{name!r} is no name for a job. Give one of letters, digits, _, - and dots with --name.")
     content = {CONF_SUFFIX: conf_alone.source}
