@@ -35,16 +35,13 @@ pytestmark = needs_shared
 V1 = "v1.4.6/examples/federatedml-1.x-examples"
 V2 = "v1.11.4/examples/dsl/v2"
 
+POISSON = f"{V2}/hetero_poisson_regression/test_hetero_poisson"
 CACHE_LOADER = f"{V2}/intersect/test_intersect_job_rsa_cache_loader"
-
-NO_EXPOSURE = "names a column of exposures that FATE's data do not have"
 
 OTHERWISE = {
     CACHE_LOADER: "loads what an earlier job kept: a test of its own",
     f"{V2}/local_baseline/test_local_baseline_predict_job": "predicts: a test of its own",
-    f"{V2}/hetero_poisson_regression/test_hetero_poisson_predict_job": "predicts, and its training does not run",
-    f"{V2}/hetero_poisson_regression/test_hetero_poisson_validate_job": NO_EXPOSURE,
-    "v1.1/examples/federatedml-1.x-examples/hetero_poisson_regression/test_hetero_poisson_cv_job": NO_EXPOSURE,
+    f"{POISSON}_predict_job": "predicts: a test of its own",
     f"{V2}/hetero_secureboost/test_secureboost_train_layered_mode_multi": "scores four classes as if they were two",
 }
 """Jobs that compile and do not run by themselves, or not on these data."""
@@ -53,6 +50,7 @@ SLOW = frozenset({f"{V1}/hetero_stepwise/test_hetero_stepwise_poisson"})
 """Jobs of a minute or so: only with --all-examples."""
 
 TRAINING = {
+    f"{POISSON}_predict_job": f"{POISSON}_validate_job",
     f"{V2}/local_baseline/test_local_baseline_predict_job": f"{V2}/local_baseline/test_local_baseline_job",
     f"{V1}/hetero_linear_regression/test_predict":
         f"{V1}/hetero_linear_regression/test_hetero_linr_train_sparse_job",
@@ -113,7 +111,7 @@ def test_an_example_predicts_with_the_model_of_another(prediction: str, tables: 
     pipeline = parse_documents(dsl, conf, trained=trained)
     assert pipeline.mode is Mode.PREDICT
     predicted = run_cheaply(pipeline, tables, trained=trained_models(trained, results))
-    model = next(node.name for node in pipeline.nodes if node.module in ("HeteroLR", "HeteroLinR"))
+    model = next(node.name for node in pipeline.nodes if node.module in ("HeteroLR", "HeteroLinR", "HeteroPoisson"))
     rows = by_role(predicted)[model][Role.GUEST].data
     assert set(rows.data.column("type").to_pylist()) == {"predict"}
 

@@ -78,8 +78,17 @@ def test_an_exposure_is_a_factor_of_the_expected_count() -> None:
     expected = exposure * np.exp(data.features @ weights[:-1] + weights[-1])
     found = results[GUEST].data.data.column("predict_score").to_numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    with pytest.raises(DataError, match="'exposed', which exposure_colname names"):
-        data.fit({"exposure_colname": "exposed"})
+
+
+def test_an_exposure_that_is_not_among_the_columns_is_1_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    data = case("HeteroPoisson", 40, 2, 3)
+    results = data.fit({"exposure_colname": "exposed"})
+    without = data.fit()
+    np.testing.assert_allclose(data.weights(results), data.weights(without), atol=0)
+    assert "'exposed', which exposure_colname names: every row counts as exposed by 1" in caplog.text
+    meta = results[GUEST].tracker.meta["train", "exposure"]
+    assert meta["warning"] == "the guest's data have no column 'exposed', which exposure_colname names"
+    assert ("train", "exposure") not in without[GUEST].metrics
 
 
 def test_labels_below_zero_are_no_counts() -> None:

@@ -79,16 +79,22 @@ def checked_weight(table: Table) -> Floats | None:
     return weight
 
 
+def no_exposure(exposure: str) -> str:
+    """What is told of a table without that column."""
+    return f"the guest's data have no column {exposure!r}, which exposure_colname names"
+
+
 def offset_of(table: Table, exposure: str | None) -> Floats:
-    """The log of a table's exposure, zeros without, shape (rows,).
+    """The log of a table's exposure, shape (rows,); zeros without, and as in FATE without such a column.
 
     Raises:
-        DataError: there is no such column, or a value is not greater than 0.
+        DataError: a value is not greater than 0.
     """
     if exposure is None:
         return np.zeros(len(table))
     if exposure not in table.data.column_names:
-        raise DataError(f"There is no column {exposure!r}, which exposure_colname names, at the guest.")
+        log.warning("%s: every row counts as exposed by 1", no_exposure(exposure))
+        return np.zeros(len(table))
     values = table.numbers([exposure])[:, 0]
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise DataError(f"The exposure {exposure!r} has values that are missing or not greater than 0.")
@@ -115,7 +121,7 @@ def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]
 def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
     """Tell the others what is going to be done."""
     ctx.hosts.push("plan", plan.to_wire(), part)
-    ctx.arbiters.push("plan", plan.to_wire(), part)
+    ctx.arbiter.push("plan", plan.to_wire(), part)
 
 
 def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict) -> None:
