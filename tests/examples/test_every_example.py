@@ -36,11 +36,19 @@ V1 = "v1.4.6/examples/federatedml-1.x-examples"
 V2 = "v1.11.4/examples/dsl/v2"
 
 POISSON = f"{V2}/hetero_poisson_regression/test_hetero_poisson"
+TEMPLATE = "v1.11.4/examples/experiment_template/dsl/v2"
+COLUMN_EXPAND = f"{TEMPLATE}/column_expand/test_column_expand"
 CACHE_LOADER = f"{V2}/intersect/test_intersect_job_rsa_cache_loader"
+
+ONE_COLUMN = "leaves a host of these data one column, which HeteroLR refuses: its selection has a test of its own"
 
 OTHERWISE = {
     CACHE_LOADER: "loads what an earlier job kept: a test of its own",
     f"{V2}/local_baseline/test_local_baseline_predict_job": "predicts: a test of its own",
+    f"{COLUMN_EXPAND}_predict_job": "predicts: a test of its own",
+    f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_manually_job": ONE_COLUMN,
+    f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_sample_job": ONE_COLUMN,
+    f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_verify_job": ONE_COLUMN,
     f"{POISSON}_predict_job": "predicts: a test of its own",
     f"{V2}/hetero_secureboost/test_secureboost_train_layered_mode_multi": "scores four classes as if they were two",
 }
@@ -52,6 +60,7 @@ SLOW = frozenset({f"{V1}/hetero_stepwise/test_hetero_stepwise_poisson"})
 TRAINING = {
     f"{POISSON}_predict_job": f"{POISSON}_validate_job",
     f"{V2}/local_baseline/test_local_baseline_predict_job": f"{V2}/local_baseline/test_local_baseline_job",
+    f"{COLUMN_EXPAND}_predict_job": f"{COLUMN_EXPAND}_train_job",
     f"{V1}/hetero_linear_regression/test_predict":
         f"{V1}/hetero_linear_regression/test_hetero_linr_train_sparse_job",
     f"{V1}/hetero_logistic_regression/test_predict":

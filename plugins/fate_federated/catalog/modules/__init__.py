@@ -13,7 +13,6 @@ _FAMILIES = {
         "HomoFeatureBinning": "HOMO_FEATURE_BINNING",
         "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
     },
-    "selection": {"HeteroFeatureSelection": "HETERO_FEATURE_SELECTION"},
     "statistics": {
         "HeteroPearson": "HETERO_PEARSON",
         "HeteroKmeans": "HETERO_KMEANS",

@@ -1,0 +1,1 @@
+"""HeteroFeatureSelection: columns that filters leave."""

@@ -1,0 +1,1 @@
+"""HeteroPearson: how columns of one or several parties go together."""
