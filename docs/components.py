@@ -89,7 +89,7 @@ def inputs(component: type) -> str:
     words = {node.value for node in nodes if isinstance(node, ast.Constant)}
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     read = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "inputs"}
-    ports = [port for port in PASS_THROUGH_PORTS if port in words]
+    ports = [port for port in PASS_THROUGH_PORTS if port in words or "tables_of" in names]
     if not ports:
         ports = ["data"] if "input_table" in names else [*PASS_THROUGH_PORTS] if "data" in read else []
     others = {"model": "model", "isometric": "isometric_model", "cache": "cache"}

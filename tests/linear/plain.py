@@ -25,6 +25,7 @@ KINDS = {
     "HeteroLR": Kind(lambda u, y: np.log(2) - y * u / 2 + u**2 / 8, lambda u, y: u / 4 - y / 2, 0.25),
     "HeteroLinR": Kind(lambda u, y: (u - y) ** 2 / 2, lambda u, y: u - y, 1.0),
     "HeteroPoisson": Kind(lambda u, y: np.exp(u) - y * u, lambda u, y: np.exp(u) - y, float("nan")),
+    "HomoLR": Kind(lambda u, y: np.log1p(np.exp(-y * u)), lambda u, y: -y / (1 + np.exp(y * u)), float("nan")),
 }
 
 
@@ -104,7 +105,7 @@ def train(
     """Weights with the intercept last, and the loss of each iteration: the mean of its batches' before their step.
 
     Args:
-        y: for HeteroLR -1 and 1.
+        y: for HeteroLR and HomoLR -1 and 1.
         batches: of every iteration; by default all rows.
         present: the rows that the model is trained on; batches leave the others out.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from fate_components.linear.optimizer import OPTIMIZERS, Descent
 from fate_components.linear.outputs import model_of, summary_with_losses
 from fate_components.linear.prediction import classified, joined
 from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
-from fate_components.secure_aggregation.aggregator import Aggregator
+from fate_components.secure_aggregation.aggregator import GRACE_SECONDS, Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_federated.errors import ModelError
 from fate_federated.pb.model import linear_model_pb2 as pb
@@ -73,6 +74,7 @@ class HomoLR(Component[HomoLRParams]):
     """
 
     Params = HomoLRParams
+    grace_seconds: ClassVar[float] = GRACE_SECONDS
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         return self._run(ctx, inputs)
@@ -85,7 +87,7 @@ class HomoLR(Component[HomoLRParams]):
             return Outputs()
         serve_classes(ctx)
         lead = lead_of(ctx)
-        with Aggregator.open(ctx, 1 + self.params.rounds) as aggregator:
+        with Aggregator.open(ctx, 1 + self.params.rounds, grace_seconds=self.grace_seconds) as aggregator:
             models = len(aggregator.serve().values) - 1
             for number in range(self.params.rounds):
                 aggregator.serve()
