@@ -7,6 +7,7 @@ protocol).
 from __future__ import annotations
 
 import math
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,16 +16,17 @@ from fate_components.linear.component import VerticalLinear
 from fate_components.linear.data import Labels
 from fate_components.linear.family import Quadratic
 from fate_components.linear.model import Floats
+from fate_components.linear.params import VerticalParams
 from fate_components.linear.prediction import estimated
 from fate_components.linear.validation import Kind
 from fate_federated.task.table import Table
 
+V = TypeVar("V", bound=VerticalParams)
 
-class HeteroLinR(VerticalLinear[HeteroLinRParams]):
-    """See the module."""
 
-    Params = HeteroLinRParams
-    module = "HeteroLinR"
+class LeastSquares(VerticalLinear[V], Generic[V]):
+    """Linear regression, however it is trained."""
+
     family = Quadratic(1.0, 1.0, 0.0)
 
     def labels(self, label: Floats) -> Labels:
@@ -46,3 +48,10 @@ class HeteroLinR(VerticalLinear[HeteroLinRParams]):
     def misfit(self, loss: float, rows: int) -> float:
         """With the variance that fits best."""
         return rows * math.log(max(2 * loss, 1e-300))
+
+
+class HeteroLinR(LeastSquares[HeteroLinRParams]):
+    """See the module."""
+
+    Params = HeteroLinRParams
+    module = "HeteroLinR"

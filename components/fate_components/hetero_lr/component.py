@@ -8,6 +8,7 @@ ciphertexts.
 from __future__ import annotations
 
 import math
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from fate_components.linear.component import VerticalLinear
 from fate_components.linear.data import Labels
 from fate_components.linear.family import Quadratic
 from fate_components.linear.model import Floats
+from fate_components.linear.params import VerticalParams
 from fate_components.linear.prediction import classified
 from fate_components.linear.validation import Kind
 from fate_federated.errors import DataError
@@ -25,11 +27,12 @@ from fate_federated.task.table import Table
 MOST_CLASSES = 1000
 
 
-class HeteroLR(VerticalLinear[HeteroLRParams]):
-    """See the module."""
+V = TypeVar("V", bound=VerticalParams)
 
-    Params = HeteroLRParams
-    module = "HeteroLR"
+
+class Logistic(VerticalLinear[V], Generic[V]):
+    """Logistic regression, however it is trained."""
+
     family = Quadratic(0.25, 0.5, math.log(2) - 0.5)
 
     def labels(self, label: Floats) -> Labels:
@@ -41,7 +44,7 @@ class HeteroLR(VerticalLinear[HeteroLRParams]):
         classes = np.unique(label)
         if not 2 <= len(classes) <= MOST_CLASSES:
             raise DataError(
-                f"HeteroLR needs labels of 2 to {MOST_CLASSES} classes; the training data has {len(classes)}."
+                f"{self.module} needs labels of 2 to {MOST_CLASSES} classes; the training data has {len(classes)}."
             )
         against = classes[1:] if len(classes) == 2 else classes
         return Labels(np.where(label[:, None] == against, 1.0, -1.0), len(against), classes)
@@ -57,3 +60,10 @@ class HeteroLR(VerticalLinear[HeteroLRParams]):
     def prediction_table(self, table: Table, predicted: Floats, classes: Floats, kind: str) -> Table:
         """Classes and their probabilities."""
         return classified(table, predicted, classes, self.params.predict_param.threshold, kind)
+
+
+class HeteroLR(Logistic[HeteroLRParams]):
+    """See the module."""
+
+    Params = HeteroLRParams
+    module = "HeteroLR"

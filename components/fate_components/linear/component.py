@@ -346,7 +346,7 @@ class VerticalLinear(Component[V], Generic[V]):
         Raises:
             DataError, ModelError, MessageRejected: it is not of that shape, or no score.
         """
-        score = host.pull(tag, number)
+        score = self.read_score(host.pull(tag, number))
         if not isinstance(score, np.ndarray) or score.dtype != np.float64 or score.ndim != 2:
             raise MessageRejected(f"{host.party} sent something else than scores.")
         if len(score) != shape[0]:
@@ -357,6 +357,10 @@ class VerticalLinear(Component[V], Generic[V]):
         if score.shape != shape:
             raise ModelError(f"{host.party} has a model of another number of classes.")
         return score
+
+    def read_score(self, value: object) -> object:
+        """What a host sent as its part of scores, as it should be checked."""
+        return value
 
     def send_scores(self, ctx: TaskContext, data: list[tuple[str, Data]], part: LinearPart) -> None:
         if len(part.header) == 1:

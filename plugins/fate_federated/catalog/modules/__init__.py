@@ -22,10 +22,6 @@ _FAMILIES = {
         "Rsa": "RSA",
         "SPDZTest": "SPDZ_TEST",
     },
-    "linear": {
-        "HeteroSSHELR": "HETERO_SSHE_LR",
-        "HeteroSSHELinR": "HETERO_SSHE_LIN_R",
-    },
     "boosting": {
         "HomoSecureBoost": "HOMO_SECURE_BOOST",
         "HomoSecureboost": "HOMO_SECUREBOOST",

@@ -252,6 +252,72 @@ class StepwiseStep(_message.Message):
 Global___StepwiseStep: _TypeAlias = StepwiseStep  # noqa: Y015
 
 @_typing.final
+class PaillierPrivateKey(_message.Message):
+    """A Paillier key of the guest. Who has it decrypts what is under it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P_FIELD_NUMBER: _builtins.int
+    Q_FIELD_NUMBER: _builtins.int
+    HN_FIELD_NUMBER: _builtins.int
+    p: _builtins.bytes
+    """big-endian, as all of these"""
+    q: _builtins.bytes
+    hn: _builtins.bytes
+    """of the public key"""
+    def __init__(
+        self,
+        *,
+        p: _builtins.bytes = ...,
+        q: _builtins.bytes = ...,
+        hn: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hn", b"hn", "p", b"p", "q", b"q"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaillierPrivateKey: _TypeAlias = PaillierPrivateKey  # noqa: Y015
+
+@_typing.final
+class EncryptedWeights(_message.Message):
+    """Weights that nobody knows, under the guest's key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    N_FIELD_NUMBER: _builtins.int
+    HN_FIELD_NUMBER: _builtins.int
+    EXPONENT_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    CIPHERTEXTS_FIELD_NUMBER: _builtins.int
+    n: _builtins.bytes
+    """the public key"""
+    hn: _builtins.bytes
+    exponent: _builtins.int
+    """weight = plaintext * 2**exponent"""
+    models: _builtins.int
+    """1, or one for each class"""
+    ciphertexts: _builtins.bytes
+    """of each feature in the header's order, of each model; little-endian, twice as long as n"""
+    def __init__(
+        self,
+        *,
+        n: _builtins.bytes = ...,
+        hn: _builtins.bytes = ...,
+        exponent: _builtins.int = ...,
+        models: _builtins.int = ...,
+        ciphertexts: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertexts", b"ciphertexts", "exponent", b"exponent", "hn", b"hn", "models", b"models", "n", b"n"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncryptedWeights: _TypeAlias = EncryptedWeights  # noqa: Y015
+
+@_typing.final
 class LRModelParam(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -287,6 +353,8 @@ class LRModelParam(_message.Message):
     CLASSES_FIELD_NUMBER: _builtins.int
     CHECKPOINTS_FIELD_NUMBER: _builtins.int
     STEPWISE_FIELD_NUMBER: _builtins.int
+    ENCRYPTED_WEIGHT_FIELD_NUMBER: _builtins.int
+    ENCRYPTED_WEIGHT_KEY_FIELD_NUMBER: _builtins.int
     iters: _builtins.int
     """iterations done"""
     is_converged: _builtins.bool
@@ -318,6 +386,14 @@ class LRModelParam(_message.Message):
     def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Checkpoint]: ...
     @_builtins.property
     def stepwise(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepwiseStep]: ...
+    @_builtins.property
+    def encrypted_weight(self) -> Global___EncryptedWeights:
+        """at a host whose weights are encrypted, which has no others then"""
+
+    @_builtins.property
+    def encrypted_weight_key(self) -> Global___PaillierPrivateKey:
+        """at the guest of such a host: what its scores are decrypted with"""
+
     def __init__(
         self,
         *,
@@ -333,10 +409,12 @@ class LRModelParam(_message.Message):
         classes: _abc.Iterable[_builtins.float] | None = ...,
         checkpoints: _abc.Iterable[Global___Checkpoint] | None = ...,
         stepwise: _abc.Iterable[Global___StepwiseStep] | None = ...,
+        encrypted_weight: Global___EncryptedWeights | None = ...,
+        encrypted_weight_key: Global___PaillierPrivateKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["one_vs_rest_result", b"one_vs_rest_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["encrypted_weight", b"encrypted_weight", "encrypted_weight_key", b"encrypted_weight_key", "one_vs_rest_result", b"one_vs_rest_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_iteration", b"best_iteration", "checkpoints", b"checkpoints", "classes", b"classes", "header", b"header", "intercept", b"intercept", "is_converged", b"is_converged", "iters", b"iters", "loss_history", b"loss_history", "need_one_vs_rest", b"need_one_vs_rest", "one_vs_rest_result", b"one_vs_rest_result", "stepwise", b"stepwise", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_iteration", b"best_iteration", "checkpoints", b"checkpoints", "classes", b"classes", "encrypted_weight", b"encrypted_weight", "encrypted_weight_key", b"encrypted_weight_key", "header", b"header", "intercept", b"intercept", "is_converged", b"is_converged", "iters", b"iters", "loss_history", b"loss_history", "need_one_vs_rest", b"need_one_vs_rest", "one_vs_rest_result", b"one_vs_rest_result", "stepwise", b"stepwise", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

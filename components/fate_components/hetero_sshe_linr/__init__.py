@@ -1,0 +1,1 @@
+"""HeteroSSHELinR: linear regression over vertically split features, on shares and without an arbiter."""
