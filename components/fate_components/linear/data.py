@@ -121,7 +121,7 @@ def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]
 def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
     """Tell the others what is going to be done."""
     ctx.hosts.push("plan", plan.to_wire(), part)
-    ctx.arbiter.push("plan", plan.to_wire(), part)
+    ctx.arbiters.push("plan", plan.to_wire(), part)
 
 
 def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict) -> None:
