@@ -34,10 +34,11 @@ pytestmark = needs_shared
 
 V1 = "v1.4.6/examples/federatedml-1.x-examples"
 V2 = "v1.11.4/examples/dsl/v2"
+HOMO_LR = "v1.11.4/examples/flow_test_template/homo_lr"
 
-POISSON = f"{V2}/hetero_poisson_regression/test_hetero_poisson"
 TEMPLATE = "v1.11.4/examples/experiment_template/dsl/v2"
 COLUMN_EXPAND = f"{TEMPLATE}/column_expand/test_column_expand"
+POISSON = f"{V2}/hetero_poisson_regression/test_hetero_poisson"
 CACHE_LOADER = f"{V2}/intersect/test_intersect_job_rsa_cache_loader"
 
 ONE_COLUMN = "leaves a host of these data one column, which HeteroLR refuses: its selection has a test of its own"
@@ -45,11 +46,12 @@ ONE_COLUMN = "leaves a host of these data one column, which HeteroLR refuses: it
 OTHERWISE = {
     CACHE_LOADER: "loads what an earlier job kept: a test of its own",
     f"{V2}/local_baseline/test_local_baseline_predict_job": "predicts: a test of its own",
+    f"{HOMO_LR}/homo-lr-normal-predict-conf": "predicts: a test of its own",
+    f"{POISSON}_predict_job": "predicts: a test of its own",
     f"{COLUMN_EXPAND}_predict_job": "predicts: a test of its own",
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_manually_job": ONE_COLUMN,
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_sample_job": ONE_COLUMN,
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_verify_job": ONE_COLUMN,
-    f"{POISSON}_predict_job": "predicts: a test of its own",
     f"{V2}/hetero_secureboost/test_secureboost_train_layered_mode_multi": "scores four classes as if they were two",
 }
 """Jobs that compile and do not run by themselves, or not on these data."""
@@ -66,8 +68,12 @@ TRAINING = {
     f"{V1}/hetero_logistic_regression/test_predict":
         f"{V1}/hetero_logistic_regression/test_hetero_lr_none_penalty_train_job",
     "v1.4.6/examples/test/demo/predict": "v1.4.6/examples/test/demo/train_job",
+    f"{V1}/homo_logistic_regression/test_predict": f"{V1}/homo_logistic_regression/test_homolr_train_job",
+    f"{HOMO_LR}/homo-lr-normal-predict-conf": f"{HOMO_LR}/homo_lr_train",
 }  # fmt: skip
 """A job that trains, by the job that predicts with its model."""
+
+PREDICTORS = frozenset({"HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR"})
 
 
 def shortened(name: str) -> str:
@@ -120,7 +126,7 @@ def test_an_example_predicts_with_the_model_of_another(prediction: str, tables: 
     pipeline = parse_documents(dsl, conf, trained=trained)
     assert pipeline.mode is Mode.PREDICT
     predicted = run_cheaply(pipeline, tables, trained=trained_models(trained, results))
-    model = next(node.name for node in pipeline.nodes if node.module in ("HeteroLR", "HeteroLinR", "HeteroPoisson"))
+    model = next(node.name for node in pipeline.nodes if node.module in PREDICTORS)
     rows = by_role(predicted)[model][Role.GUEST].data
     assert set(rows.data.column("type").to_pylist()) == {"predict"}
 
