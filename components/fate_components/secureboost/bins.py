@@ -29,11 +29,18 @@ class Binned:
     def of(cls, features: Floats, bin_num: int) -> Binned:
         """At most so many bins of each column, shape (rows, columns), by its quantiles."""
         shares = np.arange(1, bin_num + 1) / bin_num
-        points, numbers = [], np.empty(features.shape, dtype=np.int64, order="F")
-        for place, column in enumerate(features.T):
+        points = []
+        for column in features.T:
             there = column[~np.isnan(column)]
             some = np.unique(np.quantile(there, shares, method="inverted_cdf")) if len(there) else np.empty(0)
             points.append(some)
+        return cls.between(features, points)
+
+    @classmethod
+    def between(cls, features: Floats, points: Sequence[Floats]) -> Binned:
+        """Bins of each column, shape (rows, columns), between points, rising."""
+        numbers = np.empty(features.shape, dtype=np.int64, order="F")
+        for place, (column, some) in enumerate(zip(features.T, points, strict=True)):
             numbers[:, place] = np.searchsorted(some[:-1], column, side="left")
         count = max((len(some) for some in points), default=0)
         numbers[np.isnan(features)] = count

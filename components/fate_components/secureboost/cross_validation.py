@@ -16,7 +16,7 @@ from fate_components.linear.validation import Kind, Scores, scores_of
 from fate_components.secureboost.guest_training import Labels, train_guest
 from fate_components.secureboost.host_training import train_host
 from fate_components.secureboost.messages import Plan
-from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_components.secureboost.spec import HeteroSecureBoostParams, TreeTrainingParams
 from fate_federated.errors import MessageRejected
 from fate_federated.party import Party
 from fate_federated.task.component import Outputs
@@ -70,10 +70,10 @@ def validate_as_guest(ctx: TaskContext, module: str, params: HeteroSecureBoostPa
     ctx.hosts.push("folds", folds)
     summary: dict[str, Any] = {}
     tables: list[Table] = []
-    for fold, within, tracker in _folds(ctx, params):
-        train, validate = _parts(table, folds, fold)
+    for fold, within, tracker in contexts_of_folds(ctx, params):
+        train, validate = parts_of(table, folds, fold)
         predicted = train_guest(within, module, params, train, validate, None).data[0]
-        found = {kind: _scores(predicted, kind, labels) for kind in (TRAIN, VALIDATE)}
+        found = {kind: scores_of_fold(predicted, kind, labels) for kind in (TRAIN, VALIDATE)}
         for kind, values in found.items():
             meta = {"metric_type": "EVALUATION_SUMMARY", "name": f"{ctx.component}.{fold}", "values": values}
             ctx.tracker.log_metric(kind, f"{ctx.component}.{fold}", (), meta)
@@ -82,7 +82,7 @@ def validate_as_guest(ctx: TaskContext, module: str, params: HeteroSecureBoostPa
             replace(predicted, data=predicted.data.append_column(FOLD, pa.array(np.full(len(predicted), fold))))
         )
     ctx.tracker.set_summary(summary)
-    return _history(params, table, folds, [joined(tables)])
+    return history_of(params, table, folds, [joined(tables)])
 
 
 def validate_as_host(ctx: TaskContext, module: str, params: HeteroSecureBoostParams, table: Table) -> Outputs:
@@ -94,16 +94,16 @@ def validate_as_host(ctx: TaskContext, module: str, params: HeteroSecureBoostPar
     folds = ctx.guest.pull("folds")
     if not isinstance(folds, np.ndarray) or folds.dtype != np.int64 or folds.shape != (len(table),):
         raise MessageRejected(f"The guest did not send a fold for each of the {len(table)} rows of {ctx.party}.")
-    for fold, within, _ in _folds(ctx, params):
-        train, validate = _parts(table, folds, fold)
+    for fold, within, _ in contexts_of_folds(ctx, params):
+        train, validate = parts_of(table, folds, fold)
         plan = Plan.from_wire(within.guest.pull("plan"))
         plan.check(within, train, validate)
         train_host(within, module, params, plan, train, validate, None)
     ctx.tracker.set_summary({"folds": params.cv_param.n_splits})
-    return _history(params, table, folds, [])
+    return history_of(params, table, folds, [])
 
 
-def _folds(ctx: TaskContext, params: HeteroSecureBoostParams) -> Iterator[tuple[int, TaskContext, FoldTracker]]:
+def contexts_of_folds(ctx: TaskContext, params: TreeTrainingParams) -> Iterator[tuple[int, TaskContext, FoldTracker]]:
     """A context for each fold, whose messages and metrics are apart from the others'."""
     transport = next(peer.transport for peers in (ctx.guests, ctx.hosts) for peer in peers)
     for fold in range(params.cv_param.n_splits):
@@ -119,11 +119,13 @@ def _folds(ctx: TaskContext, params: HeteroSecureBoostParams) -> Iterator[tuple[
         ctx.traffic.received += within.traffic.received
 
 
-def _parts(table: Table, folds: Folds, fold: int) -> tuple[Table, Table]:
+def parts_of(table: Table, folds: Folds, fold: int) -> tuple[Table, Table]:
+    """The rows that a fold's model is trained on, and those that it is judged by."""
     return table.take(np.flatnonzero(folds != fold)), table.take(np.flatnonzero(folds == fold))
 
 
-def _scores(predicted: Table, kind: str, labels: Labels) -> Scores:
+def scores_of_fold(predicted: Table, kind: str, labels: Labels) -> Scores:
+    """How good the predictions of one kind of rows are."""
     data = predicted.data.filter(pc.equal(predicted.data.column(TYPE), kind))
     label, result, score = (data.column(name).cast(pa.float64()).to_numpy() for name in (LABEL, RESULT, SCORE))
     of: Kind = labels.kind
@@ -132,7 +134,7 @@ def _scores(predicted: Table, kind: str, labels: Labels) -> Scores:
     return scores_of(of, label.astype(np.float64), score, result.astype(np.float64))
 
 
-def _history(params: HeteroSecureBoostParams, table: Table, folds: Folds, scores: list[Table]) -> Outputs:
+def history_of(params: TreeTrainingParams, table: Table, folds: Folds, scores: list[Table]) -> Outputs:
     """The predictions of all folds, or the rows once for each fold with the part that they had there."""
     if not params.cv_param.output_fold_history:
         return Outputs()

@@ -9,7 +9,7 @@ import numpy as np
 
 from fate_components.crypto.paillier import generate_keypair
 from fate_components.linear.prediction import joined
-from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of
+from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
 from fate_components.secureboost.bins import Binned
 from fate_components.secureboost.guest import Derivatives, Gain, GuestTree, Limits
 from fate_components.secureboost.messages import Plan, Verdict
@@ -28,7 +28,7 @@ from fate_components.secureboost.outputs import (
 from fate_components.secureboost.packing import Layout
 from fate_components.secureboost.prediction import features_of, prediction_table, pull_answers
 from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled
-from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_components.secureboost.spec import HeteroSecureBoostParams, TreeTrainingParams
 from fate_components.secureboost.splitting import Criterion
 from fate_components.secureboost.turns import Turns
 from fate_components.tables import row_digest
@@ -111,7 +111,7 @@ def train_guest(
     if not len(train):
         raise DataError(f"{ctx.component}'s training data has no rows: the parties have none in common.")
     labels = Labels.of(ctx, train, params)
-    weight = _weight(train)
+    weight = weight_of(train)
     header = train.feature_names
     features = features_of(train, header, params)
     validated = None if validate is None else features_of(validate, header, params)
@@ -125,7 +125,7 @@ def train_guest(
     private = generate_keypair(params.encrypt_param.key_length)
     ctx.hosts.push("public_key", private.public.to_wire())
     sites = (site_name(ctx.party), *(site_name(host.party) for host in ctx.hosts))
-    start, old_trees, importances = _start(objective, labels, weight, before, header, sites, params)
+    start, old_trees, importances = start_of(objective, labels, weight, before, header, sites, params)
     course = Course(
         [], np.tile(start, (len(train), 1)), np.tile(start, (0 if validated is None else len(validated), 1))
     )
@@ -177,10 +177,10 @@ def train_guest(
         ctx.log_loss(number, loss)
         converged = params.n_iter_no_change and bool(course.losses) and abs(course.losses[-1] - loss) <= params.tol
         course.losses.append(loss)
-        if validate is not None and _due(params, number):
+        if validate is not None and due(params, number):
             scores = {
-                "train": _scores(train, labels, objective.predicted(course.scores), params),
-                "validate": _scores(validate, labels, objective.predicted(course.validated), params),
+                "train": scores_of_rows(train, labels, objective.predicted(course.scores), params),
+                "validate": scores_of_rows(validate, labels, objective.predicted(course.validated), params),
             }
             standing = watch.note(number, scores)
             stopped = standing.stop
@@ -207,9 +207,9 @@ def train_guest(
     return Outputs([joined(tables)], model)
 
 
-def _start(
+def start_of(
     objective: Objective, labels: Labels, weight: Floats, before: Model | None, header: tuple[str, ...],
-    sites: tuple[str, ...], params: HeteroSecureBoostParams,
+    sites: tuple[str, ...], params: TreeTrainingParams,
 ) -> tuple[Floats, tuple[Tree, ...], Importances]:  # fmt: skip
     """The score before any tree, and what a model to go on from has learnt.
 
@@ -233,26 +233,25 @@ def _start(
     return old.start, trees, importances_of(before)
 
 
-def _due(params: HeteroSecureBoostParams, number: int) -> bool:
+def due(params: TreeTrainingParams, number: int) -> bool:
+    """Whether a round is validated."""
     frequency = params.validated
     if isinstance(frequency, list):
         return number in frequency
     return frequency is not None and (number + 1) % frequency == 0
 
 
-def _scores(table: Table, labels: Labels, predicted: Floats, params: HeteroSecureBoostParams) -> Scores:
-    label = table.label
-    if label is None or not np.isfinite(label).all():
-        return {}
-    if labels.kind == "regression":
-        return scores_of("regression", label, predicted[:, 0], predicted[:, 0])
-    if labels.kind == "multi":
-        return scores_of("multi", label, predicted[:, 0], labels.classes[predicted.argmax(axis=1)])
-    chosen = (predicted[:, 0] > params.predict_param.threshold).astype(np.float64)
-    return scores_of("binary", (label == labels.classes[1]).astype(np.float64), predicted[:, 0], chosen)
+def scores_of_rows(table: Table, labels: Labels, predicted: Floats, params: TreeTrainingParams) -> Scores:
+    """How good predictions are, shape (rows, dimensions)."""
+    return scores_of_table(labels.kind, table, predicted, labels.classes, params.predict_param.threshold)
 
 
-def _weight(table: Table) -> Floats:
+def weight_of(table: Table) -> Floats:
+    """How much each row counts, shape (rows,).
+
+    Raises:
+        DataError: a weight is negative, or all are 0.
+    """
     weight = np.ones(len(table)) if table.weight is None else table.weight
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
         raise DataError("Sample weights are numbers of at least 0, not all 0. Set SampleWeight's normalize.")

@@ -9,7 +9,7 @@ from typing import Any
 from fate_components.columns import anonymous_name
 from fate_components.secureboost.guest import Gain
 from fate_components.secureboost.model import Forest, HostForest, Splits, Tree
-from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_components.secureboost.spec import TreeTrainingParams
 from fate_components.tables import label_text
 from fate_federated.party import Party
 from fate_federated.pb.model import boosting_tree_pb2 as pb
@@ -66,7 +66,7 @@ def site_name(party: Party) -> str:
     return f"{party.role}:{party.party_id}"
 
 
-def guest_model(module: str, params: HeteroSecureBoostParams, learnt: Learnt) -> Model:
+def guest_model(module: str, params: TreeTrainingParams, learnt: Learnt) -> Model:
     """The guest's: trees with leaves, and which party each node asks."""
     forest = learnt.forest
     param = _param(forest.header, [_tree(tree, forest.sites) for tree in forest.trees], forest.dimensions)
@@ -86,7 +86,7 @@ def guest_model(module: str, params: HeteroSecureBoostParams, learnt: Learnt) ->
     return Model(module, _meta(params), param)
 
 
-def host_model(module: str, params: HeteroSecureBoostParams, forest: HostForest, site: str, dimensions: int) -> Model:
+def host_model(module: str, params: TreeTrainingParams, forest: HostForest, site: str, dimensions: int) -> Model:
     """A host's: the nodes that ask for its features."""
     trees = []
     for tree in forest.trees:
@@ -128,7 +128,7 @@ def _ranked(importances: Importances, main: str) -> list[tuple[tuple[str, int], 
     return sorted(importances.items(), key=lambda item: -(item[1].splits if main == "split" else item[1].gain))
 
 
-def _meta(params: HeteroSecureBoostParams) -> pb.BoostingTreeModelMeta:
+def _meta(params: TreeTrainingParams) -> pb.BoostingTreeModelMeta:
     tree, objective = params.tree_param, params.objective_param
     return pb.BoostingTreeModelMeta(
         tree_meta=pb.DecisionTreeModelMeta(

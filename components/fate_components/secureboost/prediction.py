@@ -10,7 +10,7 @@ from fate_components.linear.prediction import classified, estimated
 from fate_components.secureboost.messages import Step
 from fate_components.secureboost.model import Bits, Floats, Forest, HostForest, unpacked_answers
 from fate_components.secureboost.objective import objective_of
-from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_components.secureboost.spec import TreeTrainingParams
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.pb.model import boosting_tree_pb2 as pb
 from fate_federated.task.context import TaskContext
@@ -23,7 +23,7 @@ BATCH = 1 << 17
 """Rows whose answers are sent at once."""
 
 
-def features_of(table: Table, names: tuple[str, ...], params: HeteroSecureBoostParams) -> Floats:
+def features_of(table: Table, names: tuple[str, ...], params: TreeTrainingParams) -> Floats:
     """Some columns, shape (rows, len(names)), missing values as NaN.
 
     Raises:
@@ -46,7 +46,7 @@ def features_of(table: Table, names: tuple[str, ...], params: HeteroSecureBoostP
     return features
 
 
-def features_for(table: Table, header: tuple[str, ...], params: HeteroSecureBoostParams) -> Floats:
+def features_for(table: Table, header: tuple[str, ...], params: TreeTrainingParams) -> Floats:
     """The columns of a model.
 
     Raises:
@@ -103,7 +103,7 @@ def pull_answers(ctx: TaskContext, forest: Forest, rows: int, tag: str, step: St
 
 
 def prediction_table(
-    table: Table, scores: Floats, classes: Floats, model: Model, params: HeteroSecureBoostParams, kind: str
+    table: Table, scores: Floats, classes: Floats, model: Model, params: TreeTrainingParams, kind: str
 ) -> Table:
     """FATE's columns for the rows of a table, from scores of shape (rows, dimensions)."""
     assert isinstance(model.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it

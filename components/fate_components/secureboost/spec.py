@@ -24,7 +24,64 @@ class BoostingPaillierParams(PaillierParams):
         return value
 
 
-class HeteroSecureBoostParams(BoostingParams):
+class TreeTrainingParams(BoostingParams):
+    """What is honoured of boosting in either federation: FATE has some parameters in two places."""
+
+    @model_validator(mode="after")
+    def _honoured(self) -> TreeTrainingParams:
+        if self.multi_mode != "single_output":
+            raise unavailable("multi_mode multi_output is not available: use single_output")
+        if "ModelCheckpoint" in self.callback_param.callbacks:
+            raise unavailable("ModelCheckpoint is not available: the first trees of a model are its checkpoints")
+        return self
+
+    @property
+    def knows_missing(self) -> bool:
+        """Whether missing values are permitted: FATE has it in two places."""
+        return self.use_missing or self.tree_param.use_missing
+
+    @property
+    def zero_is_missing(self) -> bool:
+        """Whether 0 counts as missing."""
+        return self.knows_missing and (self.zero_as_missing or self.tree_param.zero_as_missing)
+
+    @property
+    def penalties(self) -> tuple[float, float]:
+        """Weights of the L2 and L1 penalties on the leaves."""
+        given = self.tree_param.criterion_params
+        if isinstance(given, dict):
+            return given.get("l2", 0.1), given.get("l1", 0.0)
+        return (given[0] if given else 0.1), (given[1] if len(given) > 1 else 0.0)
+
+    @property
+    def validated(self) -> Frequency:
+        """After which rounds validation data are scored: FATE has it in two places."""
+        of_callback = self.callback_param.validation_freqs if self.callback_param.callbacks else None
+        given = self.validation_freqs if of_callback is None else of_callback
+        return 1 if given is None and self.patience is not None else given
+
+    @property
+    def patience(self) -> PositiveInt | None:
+        """Validations without an improvement after which the training stops."""
+        of_callback = (
+            self.callback_param.early_stopping_rounds if "EarlyStopping" in self.callback_param.callbacks else None
+        )
+        return self.early_stopping_rounds if of_callback is None else of_callback
+
+    @property
+    def scored_by(self) -> list[str]:
+        """The metrics of a validation, in order; empty for those that the kind of label has by default."""
+        of_callback = self.callback_param.metrics if self.callback_param.callbacks else None
+        return list(of_callback or self.metrics or ())
+
+    @property
+    def first_metric_only(self) -> bool:
+        """Whether stopping goes by the first of the metrics alone."""
+        of_callback = bool(self.callback_param.callbacks) and self.callback_param.use_first_metric_only
+        return self.use_first_metric_only or of_callback
+
+
+class HeteroSecureBoostParams(TreeTrainingParams):
     """SecureBoost: the guest's gradients encrypted at the hosts."""
 
     encrypt_param: BoostingPaillierParams = Field(default_factory=BoostingPaillierParams)
@@ -60,13 +117,9 @@ class HeteroSecureBoostParams(BoostingParams):
         return self
 
     @model_validator(mode="after")
-    def _honoured(self) -> HeteroSecureBoostParams:
-        if self.multi_mode != "single_output":
-            raise unavailable("multi_mode multi_output is not available: use single_output")
+    def _inference_as_it_is(self) -> HeteroSecureBoostParams:
         if self.EINI_inference:
             raise unavailable("EINI_inference is not available")
-        if "ModelCheckpoint" in self.callback_param.callbacks:
-            raise unavailable("ModelCheckpoint is not available: the first trees of a model are its checkpoints")
         return self
 
     @property
@@ -75,54 +128,9 @@ class HeteroSecureBoostParams(BoostingParams):
         return self.work_mode or self.boosting_strategy
 
     @property
-    def knows_missing(self) -> bool:
-        """Whether missing values are permitted: FATE has it in two places."""
-        return self.use_missing or self.tree_param.use_missing
-
-    @property
-    def zero_is_missing(self) -> bool:
-        """Whether 0 counts as missing."""
-        return self.knows_missing and (self.zero_as_missing or self.tree_param.zero_as_missing)
-
-    @property
-    def penalties(self) -> tuple[float, float]:
-        """Weights of the L2 and L1 penalties on the leaves."""
-        given = self.tree_param.criterion_params
-        if isinstance(given, dict):
-            return given.get("l2", 0.1), given.get("l1", 0.0)
-        return (given[0] if given else 0.1), (given[1] if len(given) > 1 else 0.0)
-
-    @property
     def precision(self) -> int | None:
         """Bits of the largest gradient that are kept; None for the usual."""
         return None if self.cipher_compress_error is None else -(-self.cipher_compress_error * 10 // 3) or 1
-
-    @property
-    def validated(self) -> Frequency:
-        """After which rounds validation data are scored: FATE has it in two places."""
-        of_callback = self.callback_param.validation_freqs if self.callback_param.callbacks else None
-        given = self.validation_freqs if of_callback is None else of_callback
-        return 1 if given is None and self.patience is not None else given
-
-    @property
-    def patience(self) -> PositiveInt | None:
-        """Validations without an improvement after which the training stops."""
-        of_callback = (
-            self.callback_param.early_stopping_rounds if "EarlyStopping" in self.callback_param.callbacks else None
-        )
-        return self.early_stopping_rounds if of_callback is None else of_callback
-
-    @property
-    def scored_by(self) -> list[str]:
-        """The metrics of a validation, in order; empty for those that the kind of label has by default."""
-        of_callback = self.callback_param.metrics if self.callback_param.callbacks else None
-        return list(of_callback or self.metrics or ())
-
-    @property
-    def first_metric_only(self) -> bool:
-        """Whether stopping goes by the first of the metrics alone."""
-        of_callback = bool(self.callback_param.callbacks) and self.callback_param.use_first_metric_only
-        return self.use_first_metric_only or of_callback
 
 
 class HeteroFastSecureBoostParams(HeteroSecureBoostParams):
