@@ -15,6 +15,7 @@ from fate_federated.pb.model import pearson_pb2 as pb
 from fate_federated.task.model import Model
 
 Floats = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.bool_]
 
 SMALLEST_EIGENVALUE = 1e-10
 """Below it, columns make each other up: a sum of them is constant."""
@@ -37,22 +38,27 @@ def standardise(values: Floats) -> Floats:
     return standard
 
 
-def correlate(left: Floats, right: Floats, sums: Floats) -> Floats:
+def constant_columns(standard: Floats) -> Bits:
+    """Which standardised columns are of one value, shape (columns,)."""
+    constant: Bits = np.abs(standard).max(axis=0, initial=0.0) == 0
+    return constant
+
+
+def correlate(sums: Floats, rows: int, left: Bits, right: Bits) -> Floats:
     """Correlation coefficients from the sums of products of standardised columns; NaN of a constant one.
 
     Args:
-        left, right: standardised, shape (rows, columns) each.
-        sums: shape (columns of left, columns of right).
+        sums: over so many rows, shape (columns, other columns).
+        left, right: whether each of the columns, and of the others, is constant.
     """
-    constant = np.logical_or.outer(~left.any(axis=0), ~right.any(axis=0))
-    return np.where(constant, np.nan, np.clip(sums / len(left), -1, 1))
+    return np.where(np.logical_or.outer(left, right), np.nan, np.clip(sums / rows, -1, 1))
 
 
 def local_correlation(standard: Floats) -> Floats:
     """Of standardised columns with each other, shape (columns, columns); NaN of a constant one."""
-    found = correlate(standard, standard, standard.T @ standard)
-    diagonal = np.diag_indices(len(found))
-    found[diagonal] = np.where(np.isnan(found[diagonal]), np.nan, 1.0)
+    constant = constant_columns(standard)
+    found = correlate(standard.T @ standard, len(standard), constant, constant)
+    np.fill_diagonal(found, np.where(constant, np.nan, 1.0))
     return found
 
 

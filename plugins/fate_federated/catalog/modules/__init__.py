@@ -14,7 +14,6 @@ _FAMILIES = {
         "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
     },
     "statistics": {
-        "HeteroPearson": "HETERO_PEARSON",
         "HeteroKmeans": "HETERO_KMEANS",
         "FeldmanVerifiableSum": "FELDMAN_VERIFIABLE_SUM",
         "SecureInformationRetrieval": "SECURE_INFORMATION_RETRIEVAL",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fate_federated.catalog.modules.roles import GUEST_HOST, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
@@ -16,25 +16,8 @@ from fate_federated.catalog.shared_params import (
     ModuleParams,
     Names,
     PositiveInt,
-    renamed,
 )
 from fate_federated.catalog.spec import ComponentParams, ModuleSpec
-
-
-class HeteroPearsonParams(ModuleParams):
-    """Correlation of columns, also between parties."""
-
-    column_names: Names = None
-    column_indexes: Columns | None = None
-    cross_parties: bool = True
-    use_mix_rand: bool = False
-    calc_local_vif: bool = True
-    fixpoint_bit_length: PositiveInt = 2048
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_of_version_1_7(cls, value: Any) -> Any:
-        return renamed({"calc_local_vaf": "calc_local_vif"}, {})(value)
 
 
 class HeteroKmeansParams(ModuleParams):
@@ -84,7 +67,6 @@ class RsaParams(ModuleParams):
     save_out_table_name: str | None = None
 
 
-HETERO_PEARSON = ModuleSpec(module="HeteroPearson", roles=GUEST_HOST, params=HeteroPearsonParams, model_outputs=1)
 HETERO_KMEANS = ModuleSpec(
     module="HeteroKmeans",
     roles=GUEST_HOST_ARBITER,
