@@ -20,7 +20,9 @@
     ├── JobError               a job that cannot be created, found or stopped
     │   └── JobNotFound
     ├── CryptoError            keys and ciphertexts
-    └── ModelError             a model that does not fit the data or the component
+    ├── ModelError             a model that does not fit the data or the component
+    └── RegistryError          a change of a model's versions, branches and tags that cannot be made
+        └── ModelNotFound
 """
 
 from __future__ import annotations
@@ -203,14 +205,23 @@ class ModelError(FateFederatedError):
     """A model that does not fit the data or the component."""
 
 
+class RegistryError(FateFederatedError):
+    """A change of a model that cannot be made, or an artifact that is not what the registry says."""
+
+
+class ModelNotFound(RegistryError):
+    """No such model, version, branch or tag at this site."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'HeteroLR'?`` when a known word is near, else the list of what there is."""
     import difflib
 
     names = sorted(map(str, known))
-    near = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.65)
+    by_lower = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word[:100].lower(), by_lower, n=1, cutoff=0.65)
     if near:
-        return f"Did you mean {near[0]!r}?"
+        return f"Did you mean {by_lower[near[0]]!r}?"
     shown = names if len(names) <= 20 else [*names[:20], "…"]
     return f"Known: {', '.join(shown)}." if names else ""
 

@@ -97,6 +97,14 @@ class PeerSettings(_Settings):
         return _checked_parties(value)
 
 
+class ModelSettings(_Settings):
+    """The site's models: a git repository with DVC in the folder ``models``."""
+
+    remote: str = ""
+    """Where DVC keeps the files of every version: a URL or folder as ``dvc remote add`` takes it, for a repository that
+    is yet to be made; empty for a folder of the site. Later, DVC's own configuration counts."""
+
+
 class PolicySettings(_Settings):
     """What this site accepts from other sites' initiators."""
 
@@ -108,6 +116,9 @@ class PolicySettings(_Settings):
     """Tables, as namespace.name, that a Reader of a received job may read; ``namespace.*`` for a whole namespace."""
     consent: Literal["ask", "automatic"] = "ask"
     """``ask``: a received job arrives as a paused DAG, and unpausing it is consent."""
+    branches: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Parties that may move a branch of a model; any party of the model where it is not named. ``*`` stands for all
+    branches that are not named."""
 
 
 class SiteSettings(_Settings):
@@ -126,6 +137,7 @@ class SiteSettings(_Settings):
     tls: TlsSettings | None = None
     peers: tuple[PeerSettings, ...] = ()
     policy: PolicySettings = PolicySettings()
+    models: ModelSettings = ModelSettings()
     home: Path = Field(default=Path(), exclude=True)
 
     @field_validator("parties")
@@ -172,6 +184,16 @@ class SiteSettings(_Settings):
     def received_jobs(self) -> Path:
         """Folder of the dsl and conf files that other sites' initiators sent."""
         return self.path("gateway/jobs")
+
+    @property
+    def model_repository(self) -> Path:
+        """Folder of the git repository with the site's models."""
+        return self.path("models")
+
+    @property
+    def model_remote(self) -> str:
+        """Where a new repository's DVC remote is."""
+        return self.models.remote or str(self.path("models-remote"))
 
     @property
     def trained_jobs(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fate_federated.errors import DslError
 from fate_federated.wire.records import JobFiles
 
 _JOB_ID = re.compile(r"[0-9]{1,40}")
+_REFS = "refs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,35 @@ class TrainedJobs:
 
     folder: Path
 
-    def keep(self, job_id: str, files: JobFiles) -> None:
-        """Keep a job's files, whole or not at all."""
+    def keep(self, job_id: str, files: JobFiles, deployed: Sequence[str] = ()) -> None:
+        """Keep a job's files, whole or not at all.
+
+        Args:
+            job_id: of the job, or the version of a model that was made from the job's.
+            deployed: the components that such a version keeps; empty for all.
+        """
+        content = {"dsl": files.dsl, "conf": files.conf, "overrides": files.overrides, "deployed": list(deployed)}
+        self._write(f"{job_id}.json", content)
+
+    def keep_refs(self, refs: Mapping[str, str]) -> None:
+        """Keep what branches and tags point to, ``<model>@<name>`` each."""
+        self._write(_REFS, refs)
+
+    def version(self, text: str) -> str:
+        """The job or version that a conf's ``model_version`` means, now."""
+        if _JOB_ID.fullmatch(text):
+            return text
+        try:
+            refs: dict[str, str] = json.loads((self.folder / _REFS).read_bytes())
+        except FileNotFoundError:
+            return text
+        return refs.get(text, text)
+
+    def _write(self, name: str, content: object) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        content = {"dsl": files.dsl, "conf": files.conf, "overrides": files.overrides}
-        writing = self.folder / f".{job_id}.{os.getpid()}"
+        writing = self.folder / f".{name}.{os.getpid()}"
         writing.write_text(json.dumps(content), encoding="utf-8")
-        writing.replace(self.folder / f"{job_id}.json")
+        writing.replace(self.folder / name)
 
     def find(self, job_id: str) -> TrainedJob | None:
         """A job, None where this site took no part in one of that id.

@@ -23,7 +23,9 @@ from fate_federated.errors import (
     JobError,
     JobNotFound,
     MessageRejected,
+    ModelNotFound,
     PartyUnreachable,
+    RegistryError,
     TableNotFound,
 )
 from fate_federated.party import Party
@@ -37,6 +39,7 @@ _CODES: tuple[tuple[type[FateFederatedError], grpc.StatusCode], ...] = (
     (AccessDenied, grpc.StatusCode.PERMISSION_DENIED),
     (TableNotFound, grpc.StatusCode.NOT_FOUND),
     (JobNotFound, grpc.StatusCode.NOT_FOUND),
+    (ModelNotFound, grpc.StatusCode.NOT_FOUND),
     (AttemptEnded, grpc.StatusCode.ABORTED),
     (PartyUnreachable, grpc.StatusCode.UNAVAILABLE),
     (GatewayUnavailable, grpc.StatusCode.UNAVAILABLE),
@@ -44,6 +47,7 @@ _CODES: tuple[tuple[type[FateFederatedError], grpc.StatusCode], ...] = (
     (DataError, grpc.StatusCode.ALREADY_EXISTS),
     (ConfigError, grpc.StatusCode.FAILED_PRECONDITION),
     (JobError, grpc.StatusCode.FAILED_PRECONDITION),
+    (RegistryError, grpc.StatusCode.FAILED_PRECONDITION),
 )
 
 

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from fate_federated.gateway.attendance import Attendance
+from fate_federated.gateway.model_client import ModelClient
 from fate_federated.party import Party
 from fate_federated.pb import attempts_pb2, exchange_pb2, jobs_pb2, site_pb2, tables_pb2, tracking_pb2
 from fate_federated.pb.attempts_pb2_grpc import AttemptsStub
@@ -98,6 +99,7 @@ class GatewayClient:
         self._exchange = ExchangeStub(channel)
         self._tables = TablesStub(channel)
         self._tracking = TrackingStub(channel)
+        self.models = ModelClient(channel, address, patience_seconds)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
@@ -44,6 +45,11 @@ class Jobs:
         self._hosted, self._database, self._roster, self._links = hosted, database, roster, links
         self._board, self._mailbox, self._runs, self._coordinator = board, mailbox, runs, coordinator
         self._background = Background()
+        self._ended: list[Callable[[Job], None]] = []
+
+    def on_end(self, call: Callable[[Job], None]) -> None:
+        """Have ``call`` called with each job that has ended and that this site coordinates."""
+        self._ended.append(call)
 
     async def finish(self, report: JobReport) -> Job:
         """The last word of a party's run."""
@@ -63,6 +69,8 @@ class Jobs:
         if report.party == job.initiator and verdict.status.ended:
             log.info("job %s ended: %s %s", job.job_id, verdict.status, verdict.detail)
             self._end_everywhere(job, JobEnd(job.job_id, job.initiator, verdict.status, verdict.detail, stop=False))
+            for call in self._ended:
+                call(job)
         return verdict
 
     async def stop(self, job_id: str, detail: str) -> Job:

@@ -84,13 +84,14 @@ class RemoteSite:
 
     Attributes:
         heard_at: when it last answered or called, on the monotonic clock.
+        channel: to its gateway, for :meth:`call`.
     """
 
     def __init__(self, channel: grpc.aio.Channel, address: str, parties: tuple[Party, ...]) -> None:
         self.parties = parties
         self.address = address
         self.heard_at = time.monotonic()
-        self._channel = channel
+        self.channel = channel
         self._stub: FederationAsyncStub = FederationStub(channel)
         self._unpublished: dict[tuple[TaskRef, int], Attempt] = {}
         self._publishing: asyncio.Task[None] | None = None
@@ -99,23 +100,23 @@ class RemoteSite:
         """Stop publishing and close the channel."""
         if self._publishing is not None:
             self._publishing.cancel()
-        await self._channel.close()
+        await self.channel.close()
 
     async def create_job(self, order: JobOrder) -> None:
-        await self._call(self._stub.CreateJob(order_out(order), timeout=CREATE_SECONDS))
+        await self.call(self._stub.CreateJob(order_out(order), timeout=CREATE_SECONDS))
 
     async def end_job(self, end: JobEnd) -> None:
-        await self._call(self._stub.EndJob(end_out(end), timeout=CALL_SECONDS))
+        await self.call(self._stub.EndJob(end_out(end), timeout=CALL_SECONDS))
 
     async def report_job(self, report: JobReport) -> JobVerdict:
-        return verdict_in(await self._call(self._stub.ReportJob(report_out(report), timeout=CALL_SECONDS)))
+        return verdict_in(await self.call(self._stub.ReportJob(report_out(report), timeout=CALL_SECONDS)))
 
     async def update_presence(self, update: PresenceUpdate) -> Attempt:
-        return attempt_in(await self._call(self._stub.UpdatePresence(update_out(update), timeout=CALL_SECONDS)))
+        return attempt_in(await self.call(self._stub.UpdatePresence(update_out(update), timeout=CALL_SECONDS)))
 
     async def ping(self, hosted: Iterable[Party]) -> None:
         """Hear whether it is there."""
-        await self._call(
+        await self.call(
             self._stub.Ping(federation_pb2.PingRequest(parties=map(party_out, hosted)), timeout=PING_SECONDS)
         )
 
@@ -139,7 +140,7 @@ class RemoteSite:
         async def send() -> None:
             # One that was replaced while this waited is not worth sending.
             if key not in self._unpublished:
-                await self._call(self._stub.PublishAttempt(attempt_out(attempt), timeout=CALL_SECONDS))
+                await self.call(self._stub.PublishAttempt(attempt_out(attempt), timeout=CALL_SECONDS))
 
         try:
             await with_patience(send, PUBLISH_PATIENCE_SECONDS)
@@ -169,9 +170,10 @@ class RemoteSite:
             # Without its end the peer does not keep the message.
             call.cancel()
             raise
-        return (await self._call(call)).repeated
+        return (await self.call(call)).repeated
 
-    async def _call(self, call: Awaitable[T]) -> T:
+    async def call(self, call: Awaitable[T]) -> T:
+        """The answer to a call on :attr:`channel`, its errors as ours; an answer is a sign of life."""
         try:
             reply = await call
         except grpc.RpcError as error:

@@ -192,3 +192,90 @@ class OutputRow(Row):
     rows: Mapped[int] = mapped_column(BigInteger)
     columns: Mapped[list[Any]] = mapped_column(JSON)
     module: Mapped[str] = mapped_column(Name)
+
+
+ModelId = String(512)
+
+
+class ModelRow(Row):
+    """A model: all versions of what one job trains."""
+
+    __tablename__ = "models"
+
+    model_id: Mapped[str] = mapped_column(ModelId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(160), unique=True)
+    initiator: Mapped[str] = mapped_column(PartyName)
+    parties: Mapped[list[Any]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Time)
+
+
+class ModelVersionRow(Row):
+    """A version, never changed but for its marks."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (Index("ix_model_versions_model", "model_id", "created_at"),)
+
+    version: Mapped[str] = mapped_column(JobId, primary_key=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.model_id"))
+    parent: Mapped[str] = mapped_column(JobId)
+    source: Mapped[str] = mapped_column(JobId)
+    kind: Mapped[str] = mapped_column(Word)
+    job_id: Mapped[str] = mapped_column(JobId, index=True)
+    job_name: Mapped[str] = mapped_column(Name)
+    components: Mapped[list[Any]] = mapped_column(JSON)
+    """Those that a deployment keeps."""
+    message: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(200))
+    by: Mapped[str] = mapped_column(PartyName)
+    created_at: Mapped[float] = mapped_column(Time)
+    models: Mapped[list[Any]] = mapped_column(JSON)
+    """Component, alias, module of each model at this site's parties."""
+    parts: Mapped[list[Any]] = mapped_column(JSON)
+    """Party, digest, bytes of each party's part."""
+    metrics: Mapped[str] = mapped_column(Text)
+    """JSON as text: PostgreSQL's own type takes no NaN."""
+    data: Mapped[list[Any]] = mapped_column(JSON)
+    code_version: Mapped[str] = mapped_column(String(64))
+    pinned: Mapped[bool]
+    retired: Mapped[bool]
+    change_id: Mapped[str] = mapped_column(String(64))
+    """Of the change that made it."""
+    commit: Mapped[str] = mapped_column(String(64))
+
+
+class ModelRefRow(Row):
+    """A branch or a tag."""
+
+    __tablename__ = "model_refs"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.model_id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(Word)
+    version: Mapped[str] = mapped_column(JobId)
+    moved_at: Mapped[float] = mapped_column(Time)
+
+
+class ModelOperationRow(Row):
+    """A change of a model: at its coordinator how far it is, at the other sites what they prepared and made."""
+
+    __tablename__ = "model_operations"
+    __table_args__ = (Index("ix_model_operations_model", "model_id", "number"),)
+
+    number: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
+    change_id: Mapped[str] = mapped_column(String(64), unique=True)
+    model_id: Mapped[str] = mapped_column(ModelId)
+    change: Mapped[Any] = mapped_column(LargeBinary)
+    """A ModelChange message."""
+    state: Mapped[str] = mapped_column(Word, index=True)
+    """Of the operation, where this site coordinates it; else empty."""
+    detail: Mapped[str] = mapped_column(Text)
+    sites: Mapped[list[Any]] = mapped_column(JSON)
+    """At the coordinator: parties, state, detail of each site."""
+    here: Mapped[str] = mapped_column(Word, index=True)
+    """This site's own part: asked, prepared, committed, aborted; empty while nobody asked it."""
+    prepared: Mapped[Any] = mapped_column(JSON)
+    """What this site made ready."""
+    parts: Mapped[list[Any]] = mapped_column(JSON)
+    """Of all parties, once it is decided."""
+    created_at: Mapped[float] = mapped_column(Time)
+    ended_at: Mapped[float] = mapped_column(Time)

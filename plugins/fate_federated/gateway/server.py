@@ -27,6 +27,14 @@ from fate_federated.gateway.links import Links, RemoteSite
 from fate_federated.gateway.local_site import LocalSite
 from fate_federated.gateway.locks import JobLocks
 from fate_federated.gateway.mailbox import Mailbox
+from fate_federated.gateway.model_coordinator import ModelCoordinator
+from fate_federated.gateway.model_faces import ModelFederationFace, ModelsFace
+from fate_federated.gateway.model_jobs import ModelJobs
+from fate_federated.gateway.model_links import ModelLinks
+from fate_federated.gateway.model_local import LocalModels
+from fate_federated.gateway.model_parts import ModelFiles, ModelParts
+from fate_federated.gateway.model_site import ModelSite
+from fate_federated.gateway.models import Models
 from fate_federated.gateway.reruns import Reruns
 from fate_federated.gateway.roster import Roster
 from fate_federated.gateway.runs import Runs
@@ -48,9 +56,11 @@ from fate_federated.pb.attempts_pb2_grpc import add_AttemptsServicer_to_server
 from fate_federated.pb.exchange_pb2_grpc import add_ExchangeServicer_to_server
 from fate_federated.pb.federation_pb2_grpc import add_FederationServicer_to_server
 from fate_federated.pb.jobs_pb2_grpc import add_JobsServicer_to_server
+from fate_federated.pb.models_pb2_grpc import add_ModelFederationServicer_to_server, add_ModelsServicer_to_server
 from fate_federated.pb.site_pb2_grpc import add_SiteServicer_to_server
 from fate_federated.pb.tables_pb2_grpc import add_TablesServicer_to_server
 from fate_federated.pb.tracking_pb2_grpc import add_TrackingServicer_to_server
+from fate_federated.registry.repository import ModelRepository
 from fate_federated.settings import SiteSettings, TlsSettings
 from fate_federated.transport.certificate import check_names_parties
 from fate_federated.transport.rpc import SIZE_OPTIONS, ClientTls, open_aio_channel
@@ -74,6 +84,28 @@ SERVER_OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ModelService:
+    """What stands behind the model registry."""
+
+    models: Models
+    local: LocalModels
+    jobs: ModelJobs
+    coordinator: ModelCoordinator
+    files: ModelFiles
+
+    async def resume(self) -> None:
+        """Go on with what a former run left."""
+        await self.coordinator.resume()
+        await self.jobs.resume()
+
+    async def close(self) -> None:
+        """Leave off; what is open is taken up by the next run."""
+        await self.jobs.close()
+        await self.coordinator.close()
+        await asyncio.to_thread(self.files.close)
+
+
 @dataclass(slots=True)
 class Gateway:
     """A site's gateway.
@@ -95,6 +127,7 @@ class Gateway:
     attendances: Attendances
     reruns: Reruns
     watch: SilenceWatch
+    models: ModelService
     port: int = 0
     background: Background = field(default_factory=Background)
 
@@ -112,7 +145,9 @@ class Gateway:
         await self.jobs.resume()
         await self.server.start()
         await self.attendances.resume()
+        await self.models.resume()
         self.background.spawn(self.watch.run())
+        self.background.spawn(self.models.local.watch())
         log.info("gateway of %s listens at %s", self.site.name, self.site.gateway.listen)
 
     async def stop(self) -> None:
@@ -120,6 +155,7 @@ class Gateway:
         await self.attendances.close()
         await self.server.stop(GRACE_SECONDS)
         await self.background.close()
+        await self.models.close()
         await self.reruns.close()
         await self.job_start.close()
         await self.jobs.close()
@@ -159,6 +195,11 @@ def build_gateway(site: SiteSettings) -> Gateway:
     board.listen(jobs.tidy)
     watch = SilenceWatch(links, board, roster, coordinator, attendances, hosted, site.gateway.peer_silence_seconds)
 
+    tracker = Tracker(database)
+    model_links = ModelLinks(links)
+    model_service = _models(site, database, tracker, tables, model_links)
+    jobs.on_end(model_service.jobs.ended)
+
     access = Access(hosted, (remote.parties for remote in links.remotes), tls=site.tls is not None)
     server = grpc.aio.server(options=SERVER_OPTIONS)
     add_SiteServicer_to_server(SiteFace(access, describe(site)), server)
@@ -166,12 +207,27 @@ def build_gateway(site: SiteSettings) -> Gateway:
     add_AttemptsServicer_to_server(AttemptsFace(access, attendances), server)
     add_ExchangeServicer_to_server(ExchangeFace(access, exchange, ledger), server)
     add_TablesServicer_to_server(TablesFace(access, tables), server)
-    add_TrackingServicer_to_server(TrackingFace(access, Tracker(database)), server)
+    add_TrackingServicer_to_server(TrackingFace(access, tracker), server)
     ping = federation_pb2.PingReply(parties=map(party_out, hosted), version=version("fate-federated"))
     add_FederationServicer_to_server(FederationFace(access, local, jobs, exchange, links, ping), server)
+    add_ModelsServicer_to_server(ModelsFace(access, model_service.models), server)
+    add_ModelFederationServicer_to_server(ModelFederationFace(access, model_service.local, links), server)
     return Gateway(
-        site, server, database, links, board, mailbox, airflow, start, jobs, coordinator, attendances, reruns, watch
-    )
+        site, server, database, links, board, mailbox, airflow, start, jobs, coordinator, attendances, reruns, watch,
+        model_service,
+    )  # fmt: skip
+
+
+def _models(
+    site: SiteSettings, database: Database, tracker: Tracker, tables: Tables, links: ModelLinks
+) -> ModelService:
+    files = ModelFiles(ModelRepository(site.model_repository, site.model_remote))
+    here = ModelSite(site, database, ModelParts(site, database, tracker, tables, files), files)
+    coordinator = ModelCoordinator(database, links)
+    local = LocalModels(site.hosted, database, here, coordinator, links)
+    links.add_local(local)
+    jobs = ModelJobs(site, database, coordinator)
+    return ModelService(Models(site.hosted, database, links, jobs, here, files), local, jobs, coordinator, files)
 
 
 def describe(site: SiteSettings) -> SiteDescription:

@@ -19,6 +19,8 @@ _PLAIN: tuple[type[errors.FateFederatedError], ...] = (
     errors.DataError,
     errors.JobError,
     errors.MessageRejected,
+    errors.ModelNotFound,
+    errors.RegistryError,
     errors.TransportError,
 )
 _BY_NAME = {kind.__name__: kind for kind in _PLAIN}

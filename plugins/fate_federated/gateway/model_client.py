@@ -1,0 +1,153 @@
+"""How a site's tasks and tools call their gateway about models."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from fate_federated.pb import models_pb2
+from fate_federated.pb.models_pb2_grpc import ModelsStub
+from fate_federated.transport.gateway import SILENCE_SECONDS
+from fate_federated.transport.rpc import call_with_patience, error_of
+from fate_federated.wire.convert import party_out
+from fate_federated.wire.model_convert import (
+    line_in,
+    model_in,
+    model_version_in,
+    operation_in,
+    request_out,
+)
+from fate_federated.wire.model_records import DiffLine, Model, ModelFile, ModelOperation, ModelRequest, ModelVersion
+
+if TYPE_CHECKING:
+    from fate_federated.party import Party
+
+T = TypeVar("T")
+
+CALL_SECONDS = 30.0
+STREAM_SECONDS = 3600.0
+
+
+class ModelClient:
+    """Calls about models; raises as :class:`~fate_federated.gateway.client.GatewayClient` does."""
+
+    def __init__(self, channel: grpc.Channel, address: str, patience_seconds: float) -> None:
+        self._address, self._patience = address, patience_seconds
+        self._stub = ModelsStub(channel)
+
+    def list(self, name: str = "") -> tuple[Model, ...]:
+        """The site's models by name, or the one of that name or model_id.
+
+        Raises:
+            ModelNotFound: there is none of that name.
+        """
+        reply = self._call(self._stub.ListModels, models_pb2.ListModelsRequest(name=name))
+        return tuple(map(model_in, reply.models))
+
+    def versions(self, model: str, ref: str = "", limit: int = 0) -> tuple[Model, tuple[ModelVersion, ...]]:
+        """A model's versions, newest first.
+
+        Args:
+            ref: only what leads to this version, branch or tag.
+
+        Raises:
+            ModelNotFound: there is no such model or ref.
+        """
+        reply = self._call(self._stub.ListVersions, models_pb2.VersionsQuery(model=model, ref=ref, limit=limit))
+        return model_in(reply.model), tuple(map(model_version_in, reply.versions))
+
+    def version(self, ref: str, model: str = "") -> ModelVersion:
+        """The version that a text means: its digits, ``<model>@<branch or tag>``, or ``<model>`` for its newest.
+
+        Raises:
+            ModelNotFound: none; the text lists the branches and tags there are.
+        """
+        return model_version_in(self._call(self._stub.GetVersion, models_pb2.VersionQuery(model=model, ref=ref)))
+
+    def of_job(self, job_id: str, wait_seconds: float = 0.0) -> tuple[ModelVersion | None, ModelOperation | None]:
+        """The version that a job made, and the change that made it or is to make it.
+
+        Raises:
+            JobNotFound: there is no such job here.
+        """
+        query = models_pb2.VersionOfJobQuery(job_id=job_id, wait_seconds=wait_seconds)
+        reply = self._call(self._stub.GetVersionOfJob, query, timeout=CALL_SECONDS + wait_seconds)
+        return (
+            model_version_in(reply.version) if reply.HasField("version") else None,
+            operation_in(reply.operation) if reply.HasField("operation") else None,
+        )
+
+    def change(self, request: ModelRequest) -> ModelOperation:
+        """Ask for a change at all parties of a model, and wait for it.
+
+        Returns:
+            the operation, which has not ended where a party does not answer.
+
+        Raises:
+            AccessDenied, ModelNotFound, RegistryError: it cannot be; nothing has changed.
+            PartyUnreachable: the gateway that coordinates the model did not answer; nothing has changed.
+        """
+        message = request_out(replace(request, request_id=request.request_id or uuid.uuid4().hex))
+        reply = self._call(self._stub.Change, message, timeout=CALL_SECONDS + request.wait_seconds)
+        return operation_in(reply)
+
+    def operations(self, model: str = "", limit: int = 20, *, only_open: bool = False) -> tuple[ModelOperation, ...]:
+        """The newest changes, newest first."""
+        query = models_pb2.OperationsQuery(model=model, limit=limit, open=only_open)
+        return tuple(map(operation_in, self._call(self._stub.ListOperations, query).operations))
+
+    def cancel(self, change_id: str) -> ModelOperation:
+        """Give up a change that is not decided.
+
+        Raises:
+            RegistryError: it is decided, or not known.
+        """
+        query = models_pb2.OperationQuery(change_id=change_id)
+        return operation_in(self._call(self._stub.CancelOperation, query))
+
+    def diff(self, old: str, new: str, model: str = "") -> tuple[ModelVersion, ModelVersion, tuple[DiffLine, ...]]:
+        """In what two versions differ at this site's parties.
+
+        Raises:
+            ModelNotFound: one of them is not here.
+        """
+        reply = self._call(self._stub.Diff, models_pb2.ModelDiffQuery(model=model, old=old, new=new))
+        return model_version_in(reply.old), model_version_in(reply.new), tuple(map(line_in, reply.lines))
+
+    def read(self, version: str, party: Party, component: str, alias: str, buffer: str) -> tuple[ModelFile, bytes]:
+        """A buffer of a version.
+
+        Args:
+            buffer: Meta or Param.
+
+        Raises:
+            ModelNotFound: there is no such version here, or no such model in it.
+            RegistryError: its file is lost, or was changed.
+        """
+        query = models_pb2.ModelFileQuery(
+            version=version, party=party_out(party), component=component, alias=alias, buffer=buffer
+        )
+
+        def read() -> tuple[ModelFile, bytes]:
+            parts = self._stub.ReadFile(query, timeout=STREAM_SECONDS)
+            first = next(parts)
+            content = bytearray(first.data)
+            for part in parts:
+                content += part.data
+            return ModelFile(first.module, first.message, first.bytes), bytes(content)
+
+        return call_with_patience(read, self._address, SILENCE_SECONDS)
+
+    def stream(self, parts: Iterator[models_pb2.FilePart]) -> Iterator[bytes]:
+        try:
+            for part in parts:
+                yield part.data
+        except grpc.RpcError as error:
+            raise error_of(error, self._address) from None
+
+    def _call(self, method: Callable[..., T], request: Any, *, timeout: float = CALL_SECONDS) -> T:
+        return call_with_patience(lambda: method(request, timeout=timeout), self._address, self._patience)
