@@ -160,12 +160,13 @@ def agreed_classes(ctx: TaskContext, circle: Circle, agreement: Agreement, label
     return classes
 
 
-def serve_classes(ctx: TaskContext) -> None:
-    """The arbiter's part of :func:`agreed_classes`."""
+def serve_classes(ctx: TaskContext) -> int:
+    """The arbiter's part of :func:`agreed_classes`; returns how many there are."""
     peers = (*ctx.guests, *ctx.hosts)
     everything = set[bytes]().union(*(from_wire(peer.pull("classes")) for peer in peers))
     for peer in peers:
         peer.push("all_classes", to_wire(everything))
+    return len(everything)
 
 
 def _numbers(texts: Sequence[str]) -> list[float]:

@@ -74,13 +74,9 @@ def validate_as_guest(ctx: TaskContext, module: str, params: HeteroSecureBoostPa
         train, validate = parts_of(table, folds, fold)
         predicted = train_guest(within, module, params, train, validate, None).data[0]
         found = {kind: scores_of_fold(predicted, kind, labels) for kind in (TRAIN, VALIDATE)}
-        for kind, values in found.items():
-            meta = {"metric_type": "EVALUATION_SUMMARY", "name": f"{ctx.component}.{fold}", "values": values}
-            ctx.tracker.log_metric(kind, f"{ctx.component}.{fold}", (), meta)
+        log_fold(ctx, fold, found)
         summary[f"fold_{fold}"] = found | {"loss_history": tracker.summary["loss_history"]}
-        tables.append(
-            replace(predicted, data=predicted.data.append_column(FOLD, pa.array(np.full(len(predicted), fold))))
-        )
+        tables.append(with_fold(predicted, fold))
     ctx.tracker.set_summary(summary)
     return history_of(params, table, folds, [joined(tables)])
 
@@ -132,6 +128,18 @@ def scores_of_fold(predicted: Table, kind: str, labels: Labels) -> Scores:
     if of == "binary":
         label, result = (some == labels.classes[1] for some in (label, result))
     return scores_of(of, label.astype(np.float64), score, result.astype(np.float64))
+
+
+def log_fold(ctx: TaskContext, fold: int, found: Mapping[str, Scores]) -> None:
+    """How good a fold's model is, by the kind of rows, as metrics."""
+    for kind, values in found.items():
+        meta = {"metric_type": "EVALUATION_SUMMARY", "name": f"{ctx.component}.{fold}", "values": values}
+        ctx.tracker.log_metric(kind, f"{ctx.component}.{fold}", (), meta)
+
+
+def with_fold(predicted: Table, fold: int) -> Table:
+    """Predictions with the fold whose model made them."""
+    return replace(predicted, data=predicted.data.append_column(FOLD, pa.array(np.full(len(predicted), fold))))
 
 
 def history_of(params: TreeTrainingParams, table: Table, folds: Folds, scores: list[Table]) -> Outputs:

@@ -21,10 +21,6 @@ _FAMILIES = {
         "Rsa": "RSA",
         "SPDZTest": "SPDZ_TEST",
     },
-    "boosting": {
-        "HomoSecureBoost": "HOMO_SECURE_BOOST",
-        "HomoSecureboost": "HOMO_SECUREBOOST",
-    },
     "neural": {
         "HomoNN": "HOMO_NN",
         "HeteroNN": "HETERO_NN",

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import (
     AnyCase,
     AtLeast2,
@@ -22,7 +21,6 @@ from fate_federated.catalog.shared_params import (
     TaskType,
     TreeParams,
 )
-from fate_federated.catalog.spec import ModuleSpec
 
 Strategy = Annotated[Literal["std", "mix", "layered"], AnyCase()]
 
@@ -60,26 +58,3 @@ class BoostingParams(ModuleParams):
         if objective is not None and (objective == "cross_entropy") != (self.task_type == "classification"):
             raise ValueError(f"{objective} is no objective_param.objective for task_type {self.task_type}")
         return self
-
-
-class HomoSecureBoostParams(BoostingParams):
-    """Boosted trees over rows of several parties."""
-
-    backend: Annotated[Literal["distributed", "memory"], AnyCase()] = "distributed"
-
-
-HOMO_SECURE_BOOST = ModuleSpec(
-    module="HomoSecureBoost",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_ARBITER,
-    params=HomoSecureBoostParams,
-    model_outputs=1,
-)
-HOMO_SECUREBOOST = ModuleSpec(
-    module="HomoSecureboost",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_ARBITER,
-    params=HomoSecureBoostParams,
-    model_outputs=1,
-)
-"""Its name up to 1.6, still taken in 1.11."""

@@ -1,0 +1,41 @@
+"""HomoSecureBoost as a dsl sees it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fate_components.secureboost.spec import TreeTrainingParams
+from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST_ARBITER
+from fate_federated.catalog.shared_params import AnyCase
+from fate_federated.catalog.spec import ComponentSpec
+
+
+class HomoSecureBoostParams(TreeTrainingParams):
+    """Boosted trees over rows of several parties."""
+
+    backend: Annotated[Literal["distributed", "memory"], AnyCase()] = "distributed"
+    """Where FATE keeps histograms; here they are arrays."""
+
+    @property
+    def starts_at_median(self) -> bool:
+        """Whether the score before any tree is the labels' median."""
+        return self.objective_param.objective in ("lae", "huber", "fair")
+
+
+HOMO_SECURE_BOOST = ComponentSpec(
+    module="HomoSecureBoost",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_ARBITER,
+    params=HomoSecureBoostParams,
+    implementation="fate_components.homo_secureboost.component:HomoSecureBoost",
+    model_outputs=1,
+)
+HOMO_SECUREBOOST = ComponentSpec(
+    module="HomoSecureboost",
+    roles=GUEST_HOST_ARBITER,
+    needs=GUEST_ARBITER,
+    params=HomoSecureBoostParams,
+    implementation="fate_components.homo_secureboost.component:HomoSecureboost",
+    model_outputs=1,
+)
+"""Its name up to 1.6, still taken in 1.11."""
