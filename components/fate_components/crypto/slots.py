@@ -28,7 +28,7 @@ def unpack_integers(packed: mpz, count: int, slot_bits: int) -> list[mpz]:
 
 def pack_ciphertexts(ciphertexts: Sequence[mpz], slot_bits: int, modulus: mpz) -> mpz:
     """One ciphertext of the packed plaintexts, by Horner's rule: slot_bits squarings and a product for each."""
-    shift, result = mpz(1) << slot_bits, mpz(1)
-    for value in reversed(ciphertexts):
+    shift, result = mpz(1) << slot_bits, mpz(ciphertexts[-1])
+    for value in reversed(ciphertexts[:-1]):
         result = gmpy2.powmod(result, shift, modulus) * value % modulus
     return result
