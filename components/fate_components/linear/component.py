@@ -118,7 +118,7 @@ class VerticalLinear(Component[V], Generic[V]):
         self.check_batches(ctx, plan.batch_size)
         intercept = self.params.init_param.fit_intercept
         learner = self.learner(
-            ctx, course, own, self._start(inputs, own, labels.models, intercept), intercept, labels.numbers
+            ctx, course, own, self.start(inputs, own, labels.models, intercept), intercept, labels.numbers
         )
         scored = [("train", own), *validate]
         metrics = chosen_metrics(self.kind(labels.classes), self.params.scored_by)
@@ -179,7 +179,7 @@ class VerticalLinear(Component[V], Generic[V]):
         found = sum(len(data.table) for _, data in validate)
         if found != plan.validate_rows:
             raise DataError(f"The guest validates {plan.validate_rows} rows and {ctx.party} {found}.")
-        learner = self.learner(ctx, course, own, self._start(inputs, own, plan.models, False), False, None)
+        learner = self.learner(ctx, course, own, self.start(inputs, own, plan.models, False), False, None)
         scored = np.concatenate([own.features, *[data.features for _, data in validate]])
         progress = self.train_as_host(ctx, course, learner, lambda weights: scored @ weights)
         return self.host_outputs(ctx, [("train", own), *validate], progress)
@@ -293,7 +293,7 @@ class VerticalLinear(Component[V], Generic[V]):
     def _modes(self, ctx: TaskContext, inputs: Inputs) -> tuple[Table | None, list[tuple[str, Table]]]:
         return tables_of(ctx, inputs, alone=self.params.cv_param.need_cv or self.params.stepwise_param.need_stepwise)
 
-    def _start(self, inputs: Inputs, data: Data, models: int, intercept: bool) -> Floats | None:
+    def start(self, inputs: Inputs, data: Data, models: int, intercept: bool) -> Floats | None:
         """The weights to go on from, as the learner has them.
 
         Raises:
@@ -302,11 +302,15 @@ class VerticalLinear(Component[V], Generic[V]):
         if inputs.model is None:
             return None
         part = linear_part(inputs.model, self.module)
-        if part.header != data.header:
-            raise ModelError(f"The model to go on from has the columns {part.header}, the table has {data.header}.")
-        if part.weights.shape[1] != models:
-            raise ModelError("The model to go on from is of another number of classes than the training data.")
+        self.check_start(part.header, part.weights.shape[1], data, models)
         return np.vstack([part.weights, part.intercepts]) if intercept else part.weights
+
+    def check_start(self, header: tuple[str, ...], found: int, data: Data, models: int) -> None:
+        """See :meth:`start`; ``found`` is the number of models that there are."""
+        if header != data.header:
+            raise ModelError(f"The model to go on from has the columns {header}, the table has {data.header}.")
+        if found != models:
+            raise ModelError("The model to go on from is of another number of classes than the training data.")
 
     # Predicting
 

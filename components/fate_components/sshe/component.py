@@ -18,7 +18,7 @@ from fate_components.linear.learner import Learner, part_of
 from fate_components.linear.messages import Plan, Standing
 from fate_components.linear.model import Floats
 from fate_components.linear.outputs import model_of
-from fate_components.sshe.concealed import ConcealedPart, scores_from_wire
+from fate_components.sshe.concealed import Concealed, ConcealedPart, scores_from_wire
 from fate_components.sshe.pair import Pair
 from fate_components.sshe.params import SharedWeightsParams
 from fate_components.sshe.saved import conceal, concealed_part, keep_key, kept_key
@@ -39,10 +39,11 @@ class ArbiterFree(VerticalLinear[V], Generic[V]):
     def __init__(self, params: V) -> None:
         super().__init__(params)
         self._key: PrivateKey | None = None
+        self._known: Concealed | None = None
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         self._require_one_host(ctx)
-        self._key = kept_key(inputs.model)
+        self._known = self._key = kept_key(inputs.model)
         trains = inputs.first("train_data") is not None or inputs.model is None
         outputs = super().run_guest(ctx, inputs)
         if not (trains and self.params.conceals) or outputs.model is None:
@@ -52,6 +53,7 @@ class ArbiterFree(VerticalLinear[V], Generic[V]):
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         self._require_one_host(ctx)
+        self._known = concealed_part(inputs.model, self.module)
         return super().run_host(ctx, inputs)
 
     def course(self, ctx: TaskContext, plan: Plan) -> Course:
@@ -61,10 +63,10 @@ class ArbiterFree(VerticalLinear[V], Generic[V]):
         self._key = generate_keypair(self.params.encrypt_param.key_length)
         peer.push("public_key", self._key.public.to_wire())
         pair = Pair(peer, self._key, PublicKey.from_wire(peer.pull("public_key")), guest)
-        shared = not self.params.reveal_every_iter
         return PairCourse(
-            self.params, plan, self.family, pair.public, 1, pair=pair, shared=shared, conceals=self.params.conceals
-        )
+            self.params, plan, self.family, pair.public, 1, pair=pair, shared=not self.params.reveal_every_iter,
+            conceals=self.params.conceals, known=None if self.params.cv_param.need_cv else self._known,
+        )  # fmt: skip
 
     def check_batches(self, ctx: TaskContext, rows: int) -> None:
         """Nobody learns a gradient unless the weights are revealed in each iteration."""
@@ -80,6 +82,15 @@ class ArbiterFree(VerticalLinear[V], Generic[V]):
         self, ctx: TaskContext, course: Course, learner: Learner, validation_scores: Callable[[Floats], Floats]
     ) -> Progress:
         return train_host(ctx, _of_pair(course), learner, validation_scores)
+
+    def start(self, inputs: Inputs, data: Data, models: int, intercept: bool) -> Floats | None:
+        """Zeros in the place of weights that the host does not know."""
+        if not isinstance(self._known, ConcealedPart):
+            return super().start(inputs, data, models, intercept)
+        if self.params.reveal_every_iter:
+            raise ModelError("With reveal_every_iter: true, weights that the host does not know are not gone on from.")
+        self.check_start(self._known.header, self._known.weights.shape[1], data, models)
+        return np.zeros(self._known.weights.shape)
 
     def host_outputs(self, ctx: TaskContext, data: list[tuple[str, Data]], progress: Progress) -> Outputs:
         if not isinstance(progress, ConcealedProgress):

@@ -23,14 +23,16 @@ from fate_components.sshe.ring import (
     FRACTION_BITS,
     RING_BITS,
     SCORE_BITS,
+    Shares,
+    encoded,
     random_shares,
     reduced,
     shares_from_wire,
     signed,
 )
 from fate_components.sshe.weights import Shared
-from fate_federated.errors import MessageRejected
-from fate_federated.wire.payload import Wire
+from fate_federated.errors import MessageRejected, ModelError
+from fate_federated.wire.payload import Ciphertexts, Wire
 
 WEIGHT_BITS = SCORE_BITS + FRACTION_BITS
 _PRECISION = 23
@@ -82,6 +84,53 @@ def scores_from_wire(value: Mapping[str, object], private: PrivateKey) -> Floats
     if len(scores) % models:
         raise MessageRejected("A host's encrypted scores are not of whole rows.")
     return scores.reshape(-1, models)
+
+
+Concealed = ConcealedPart | PrivateKey
+"""What a party knows of concealed weights: the host has them encrypted, the guest the key."""
+
+
+def dealt_by_guest(
+    pair: Pair, step: Step, weights: Floats, others: tuple[int, ...], known: Concealed | None
+) -> tuple[Shares, Shares]:
+    """Shares of the first weights, of the guest's own, which it knows, and of the host's.
+
+    Args:
+        others: shape of the host's.
+
+    Raises:
+        ModelError: the host goes on from weights that it does not know, and to which there is no key.
+    """
+    own = _dealt(pair, step, weights)
+    value = pair.peer.pull("start", step)
+    if not isinstance(value, Ciphertexts):
+        return own, shares_from_wire(value, others)
+    if not isinstance(known, PrivateKey):
+        raise ModelError("The host goes on from weights that are encrypted, and the guest's model has no key to them.")
+    masked = EncryptedArray.from_wire(value, known.public, masked=True)
+    if masked.size != int(np.prod(others)):
+        raise MessageRejected(f"{pair.peer.party} does not go on from weights of shape {others}.")
+    return own, reduced(masked.decrypt_residues(known).reshape(others))
+
+
+def dealt_by_host(
+    pair: Pair, step: Step, weights: Floats, others: tuple[int, ...], known: Concealed | None
+) -> tuple[Shares, Shares]:
+    """The host's part of :func:`dealt_by_guest`; weights that it has encrypted it turns into shares."""
+    if isinstance(known, ConcealedPart):
+        unscaled = known.weights.bounded(1 << (known.weights.key.bits - 16))
+        masked, mask = unscaled.masked()
+        pair.peer.push("start", masked.to_wire(), step)
+        own = reduced(-mask.pads.reshape(unscaled.shape))
+    else:
+        own = _dealt(pair, step, weights)
+    return own, shares_from_wire(pair.peer.pull("start", step), others)
+
+
+def _dealt(pair: Pair, step: Step, weights: Floats) -> Shares:
+    given = random_shares(weights.shape)
+    pair.open_to_peer("start", step, given)
+    return reduced(encoded(weights, FRACTION_BITS, step) - given)
 
 
 def opened_but_for_host(pair: Pair, weights: Shared, step: Step) -> None:

@@ -16,10 +16,16 @@ from fate_components.linear.host import batches_of
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict
 from fate_components.linear.model import Floats
-from fate_components.sshe.concealed import concealed_from_guest, opened_but_for_host
+from fate_components.sshe.concealed import (
+    Concealed,
+    concealed_from_guest,
+    dealt_by_guest,
+    dealt_by_host,
+    opened_but_for_host,
+)
 from fate_components.sshe.pair import Pair
 from fate_components.sshe.products import Products, weighted
-from fate_components.sshe.weights import Revealed, Setting, Shared, Weights, dealt
+from fate_components.sshe.weights import Revealed, Setting, Shared, Weights
 from fate_federated.task.context import TaskContext
 
 
@@ -30,11 +36,13 @@ class PairCourse(Course):
     Attributes:
         shared: whether the weights are shared until the end.
         conceals: whether the host's weights stay encrypted for it.
+        known: what is known of weights of the host that are gone on from and stayed encrypted.
     """
 
     pair: Pair = field(kw_only=True)
     shared: bool = field(kw_only=True)
     conceals: bool = field(kw_only=True)
+    known: Concealed | None = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,11 @@ def _opened(course: PairCourse, learner: Learner, label: Floats | None) -> tuple
     if not course.shared:
         return setting, Revealed(setting)
     other = (products.peer.features, course.plan.models)
-    return setting, Shared.open_with(setting, *dealt(pair, step, learner.descent.weights, other))
+    if pair.first:
+        shares = dealt_by_guest(pair, step, learner.descent.weights, other, course.known)
+    else:
+        shares = dealt_by_host(pair, step, learner.descent.weights, other, course.known)
+    return setting, Shared.open_with(setting, *shares)
 
 
 def _learn(setting: Setting, weights: Weights, step: Step, rows: Rows, weight: Floats | None) -> None:

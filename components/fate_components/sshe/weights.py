@@ -22,7 +22,6 @@ from fate_components.sshe.ring import (
     Shares,
     decoded,
     encoded,
-    random_shares,
     reduced,
     scaled,
     shares_from_wire,
@@ -254,15 +253,3 @@ class Shared:
             parts.append(inner_product(pair, "norm", step, self.shares, self.shares))
         self.before = self.shares
         return np.stack(parts)
-
-
-def dealt(pair: Pair, step: Step, weights: Floats, other: tuple[int, ...]) -> tuple[Shares, Shares]:
-    """Shares of first weights that each party knows of its own: of this party's, and of the peer's.
-
-    Args:
-        other: shape of the peer's.
-    """
-    given = random_shares(weights.shape)
-    pair.open_to_peer("start", step, given)
-    own = reduced(encoded(weights, FRACTION_BITS, step) - given)
-    return own, shares_from_wire(pair.peer.pull("start", step), other)
