@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,10 +13,13 @@ import pyarrow as pa
 
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
-from fate_federated.task.component import Inputs
+from fate_federated.task.component import Component, Inputs
+from fate_federated.task.context import MemoryTracker, TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
-from fate_federated.transport.memory import Message
+from fate_federated.transport.base import Transport
+from fate_federated.transport.memory import MemoryHub, Message
+from fate_federated.wire.payload import Wire
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,3 +85,56 @@ def pool(sizes: Sequence[int], columns: int = 4, classes: int = 2, seed: int = 0
     score = features @ rng.normal(size=columns) + 0.3 * rng.normal(size=rows)
     label = np.digitize(score, np.quantile(score, np.arange(1, classes) / classes))
     return Pool(features, label, sizes, rng.uniform(0.5, 2, rows) if weighted else None)
+
+
+@dataclass(frozen=True)
+class Losing:
+    """A transport that loses some of what its party sends."""
+
+    inner: Transport
+    loses: Callable[[str], bool]
+
+    def push(self, receiver: Party, tag: str, value: Wire) -> int:
+        return 0 if self.loses(tag) else self.inner.push(receiver, tag, value)
+
+    def pull(self, sender: Party, tag: str) -> Any:
+        return self.inner.pull(sender, tag)
+
+    def background(self) -> Transport:
+        return Losing(self.inner.background(), self.loses)
+
+
+def losing_run(
+    rows: Pool, component: Callable[[], Component[Any]], lost: str, since: int, silent: Party
+) -> dict[Party, Any]:
+    """What each party's component makes, or its error, where messages of one party get lost from a round on."""
+    parties = [*rows.parties, ARBITER]
+    hub = MemoryHub(parties, deadline_seconds=30)
+    outcomes: dict[Party, Any] = {}
+
+    def loses(tag: str) -> bool:
+        name, _, number = tag.partition(".")
+        return name == lost and int(number) >= since
+
+    def work(party: Party) -> None:
+        transport: Transport = hub.transport(party)
+        if party == silent:
+            transport = Losing(transport, loses)
+        ctx = TaskContext(
+            party=party, participants=parties, job_id="job", component="homo_0", attempt=1, transport=transport,
+            tracker=MemoryTracker(), seed=1,
+        )  # fmt: skip
+        try:
+            outcomes[party] = component().run(ctx, rows.inputs().get(party, Inputs()))
+        except Exception as error:
+            outcomes[party] = error
+            hub.fail(party, str(error))
+        finally:
+            hub.leave(party)
+
+    threads = [threading.Thread(target=work, args=(party,), daemon=True) for party in parties]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return outcomes

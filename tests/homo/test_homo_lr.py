@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import kstest
 from sklearn.metrics import roc_auc_score
-from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Pool, pool
+from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Pool, losing_run, pool
 from tests.linear.plain import train
 
 from fate_components.homo_lr.component import HomoLR
@@ -23,10 +21,8 @@ from fate_federated.federation import PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.pb.model import linear_model_pb2 as pb
 from fate_federated.task.component import Inputs, Outputs
-from fate_federated.task.context import MemoryTracker, TaskContext
-from fate_federated.transport.base import Transport
-from fate_federated.transport.memory import MemoryHub, Message
-from fate_federated.wire.payload import Kind, Wire, decode
+from fate_federated.transport.memory import Message
+from fate_federated.wire.payload import Kind, decode
 
 BASE: dict[str, Any] = {
     "init_param": {"init_method": "zeros"}, "learning_rate": 0.1, "alpha": 0.1, "optimizer": "sgd", "max_iter": 4,
@@ -247,58 +243,13 @@ def test_hosts_and_guest_exchange_no_numbers_of_their_rows() -> None:
     assert between == {"agreement", "aggregation_keys", "aggregation_shares", "start", "round"}
 
 
-@dataclass(frozen=True)
-class Losing:
-    """A transport that loses some of what its party sends."""
-
-    inner: Transport
-    loses: Callable[[str], bool]
-
-    def push(self, receiver: Party, tag: str, value: Wire) -> int:
-        return 0 if self.loses(tag) else self.inner.push(receiver, tag, value)
-
-    def pull(self, sender: Party, tag: str) -> Any:
-        return self.inner.pull(sender, tag)
-
-    def background(self) -> Transport:
-        return Losing(self.inner.background(), self.loses)
-
-
 @pytest.mark.parametrize(("lost", "since"), [("aggregation_masked", 3), ("aggregation_opened", 4)])
 def test_training_goes_on_without_a_host_that_falls_silent(
     lost: str, since: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(HomoLR, "grace_seconds", 0.1)
     rows, silent = pool([40, 25, 60]), HOSTS[1]
-    parties = [*rows.parties, ARBITER]
-    hub = MemoryHub(parties, deadline_seconds=30)
-    outcomes: dict[Party, Outputs | Exception] = {}
-
-    def loses(tag: str) -> bool:
-        name, _, number = tag.partition(".")
-        return name == lost and int(number) >= since
-
-    def work(party: Party) -> None:
-        transport: Transport = hub.transport(party)
-        if party == silent:
-            transport = Losing(transport, loses)
-        ctx = TaskContext(
-            party=party, participants=parties, job_id="job", component="homo_lr_0", attempt=1, transport=transport,
-            tracker=MemoryTracker(), seed=1,
-        )  # fmt: skip
-        try:
-            outcomes[party] = HomoLR(HomoLRParams(**BASE)).run(ctx, rows.inputs().get(party, Inputs()))
-        except Exception as error:
-            outcomes[party] = error
-            hub.fail(party, str(error))
-        finally:
-            hub.leave(party)
-
-    threads = [threading.Thread(target=work, args=(party,), daemon=True) for party in parties]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    outcomes = losing_run(rows, lambda: HomoLR(HomoLRParams(**BASE)), lost, since, silent)
     label = np.where(rows.label == 1, 1.0, -1.0)
     w = np.zeros(5)
     X = np.column_stack([rows.features, np.ones(125)])

@@ -85,10 +85,11 @@ def grown(
 
 
 def boosted(
-    features: Floats, label: Floats, *, rounds: int, depth: int, bins: int, rate: float, regression: bool, **limits: Any
-) -> tuple[list[Node], Floats]:
-    """Trees for two classes or a number, and the rows' scores."""
-    points = [cut_points(column, bins) for column in features.T]
+    features: Floats, label: Floats, *, rounds: int, depth: int, bins: int, rate: float, regression: bool,
+    points: list[Floats] | None = None, **limits: Any,
+) -> tuple[list[Node], Floats]:  # fmt: skip
+    """Trees for two classes or a number, and the rows' scores; ``points`` are the bins' borders, if not quantiles."""
+    points = [cut_points(column, bins) for column in features.T] if points is None else points
     score = np.full(len(label), label.mean() if regression else 0.0)
     trees = []
     for _ in range(rounds):

@@ -23,8 +23,11 @@ ROUNDS = 1 + (BITS - FIRST_BITS) // NEXT_BITS
 
 
 def ordered(values: Floats) -> npt.NDArray[np.uint32]:
-    """Integers in the values' order; values that differ in their first 20 bits of fraction only by less are equal."""
-    bits = (values + 0.0).view(np.uint64)
+    """Integers in the values' order; those of values that agree in the first 20 bits of the fraction are equal.
+
+    Subnormal numbers count as 0, which is the same as -0.
+    """
+    bits = np.where(np.abs(values) < np.finfo(np.float64).tiny, 0.0, values).view(np.uint64)
     negative = bits >> np.uint64(63) == 1
     rising = np.where(negative, ~bits, bits | np.uint64(1 << 63))
     return (rising >> np.uint64(32)).astype(np.uint32)
