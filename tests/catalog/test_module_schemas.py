@@ -148,7 +148,6 @@ def test_words_are_taken_in_any_case(module: str, name: str, word: str, upper: l
         ("HeteroFeatureBinning", {"cols": [1, 2]}, [1, 2]),
         ("HeteroFeatureSelection", {"select_cols": [0]}, [0]),
         ("FeatureScale", {"scale_column_idx": [3]}, [3]),
-        ("HomoLR", {"eps": 0.5}, 0.5),
         ("HomoNN", {"early_stop": {"early_stop": "diff", "eps": 1e-4}}, {"early_stop": "diff", "eps": 1e-4}),
         ("FTL", {"encrypt_param": {"key_length": 1024}}, 1024),
         ("Upload", {"schema": {"sid": "id"}}, {"sid": "id"}),

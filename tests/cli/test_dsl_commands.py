@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -91,18 +92,28 @@ def test_check_says_of_every_pair_what_comes_of_it(version_1: Path) -> None:
         "verdict": "ok",
         "modules": ["DataIO", "HeteroLR"],
         "errors": [],
+        "warnings": [
+            {
+                "file": str(version_1 / "lr_conf.json"),
+                "pointer": "/algorithm_parameters/lr_0/no_such_parameter",
+                "line": 59,
+                "message": "lr_0: no_such_parameter is not a known key and is ignored",
+                "remedy": ANY,
+            }
+        ],
     }
     assert by_dsl["nn_dsl.json"]["modules"] == ["DataIO", "HeteroLR", "HeteroNN"]
     assert by_dsl["typo_dsl.json"]["errors"][0] == {
         "file": str(broken),
         "pointer": "/components/lr_0/module",
         "line": 4,
-        "message": 'no component is named "HeteroLRR"',
+        "message": 'there is no module "HeteroLRR"',
         "remedy": "Did you mean 'HeteroLR'?",
     }
     human = fate("check", version_1, status=1).output
-    assert f"{broken}:4 /components/lr_0/module: no component is named" in human
+    assert f"{broken}:4 /components/lr_0/module: there is no module" in human
     assert "Did you mean 'HeteroLR'?" in human
+    assert "warning: " in human
     assert "3 jobs: 1 ok, 1 not-installed, 1 invalid." in human
 
 

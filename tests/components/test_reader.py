@@ -64,7 +64,9 @@ def test_what_another_job_left_is_read_by_job_component_and_name(job_id: object,
         ({}, "/Reader/table"),
         ({"table": {"name": "x"}}, "/Reader/table/namespace"),
         ({"table": {"job_id": "1"}}, "/Reader/table/component_name"),
-        ({"table": {"job_id": "1", "component_name": "c", "name": "x"}}, "/Reader/table/name"),
+        ({"table": {"job_id": "1", "component_name": "c", "name": "x"}}, "/Reader/table"),
+        ({"table": {"job_id": "../1", "component_name": "c"}}, "/Reader/table/job_id"),
+        ({"table": {"namespace": "a\0", "name": "x"}}, "/Reader/table/namespace"),
     ],
 )
 def test_the_table_must_be_named(params: dict[str, object], pointer: str, guest: Party) -> None:

@@ -83,7 +83,7 @@ def test_airflow_s_processor_serializes_the_dags_and_reports_errors_by_the_user_
     line = json.dumps(DSL, indent=1).splitlines().index('   "module": "HeteroLR",') + 1
     assert bad.import_errors == {
         "broken.py": f"{dsl}:{line} /components/hetero_lr_0/module: "
-        "no component is named \"HeteroLRR\". Did you mean 'HeteroLR'?"
+        "there is no module \"HeteroLRR\". Did you mean 'HeteroLR'?"
     }
 
 

@@ -218,7 +218,7 @@ def test_a_default_that_its_own_schema_refuses_is_located() -> None:
     with pytest.raises(DslError) as caught:
         build(GUEST, airflow={"params": {"rounds": {"type": "integer", "default": "ten"}}})
     (problem,) = caught.value.problems
-    assert problem.pointer == "/airflow/params/rounds"
+    assert problem.pointer == "/airflow/params/rounds/default"
 
 
 def test_a_job_of_four_hundred_components_becomes_a_dag_that_airflow_can_keep() -> None:

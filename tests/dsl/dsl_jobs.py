@@ -56,7 +56,13 @@ GUEST_HOST = frozenset({Role.GUEST, Role.HOST})
 SPECS = {
     spec.module: spec
     for spec in (
-        ComponentSpec(module="Reader", roles=GUEST_HOST, params=ReaderParams, implementation="no.module:Reader"),
+        ComponentSpec(
+            module="Reader",
+            roles=GUEST_HOST | {Role.LOCAL},
+            params=ReaderParams,
+            needs_data=False,
+            implementation="no.module:Reader",
+        ),
         ComponentSpec(
             module="DataIO",
             roles=GUEST_HOST,
@@ -72,6 +78,7 @@ SPECS = {
             implementation="no.module:HeteroLR",
             model_outputs=1,
             legacy_defaults={"alpha": 0.01, "encrypt_param": {"key_length": 1024}},
+            legacy_names={"lambda": "alpha"},
             needs=GUEST_HOST | {Role.ARBITER},
             neutral_arbiter=True,
         ),

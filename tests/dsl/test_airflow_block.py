@@ -20,6 +20,7 @@ RATE = "/component_parameters/common/hetero_lr_0/learning_rate"
     ("schedule", "read"),
     [
         ("@daily", "@daily"),
+        ("5 4 * * sun", "5 4 * * sun"),
         (None, None),
         (["a", "s3://b/c"], AssetCondition(True, ("a", "s3://b/c"))),
         ({"assets": ["a"]}, AssetCondition(True, ("a",))),
@@ -41,6 +42,9 @@ def test_a_schedule_is_a_text_or_a_condition_on_assets(dsl: Job, conf: Job, sche
     ("schedule", "place"),
     [
         (3, ""),
+        ("61 * * * *", ""),
+        ("now and then", ""),
+        ("", ""),
         ({}, ""),
         ({"some": ["a"]}, ""),
         ([], ""),
@@ -105,6 +109,42 @@ def test_a_wrong_param_is_located(dsl: Job, conf: Job, param: Any, place: str, m
     (problem,) = problems(dsl, conf).values()
     assert problem.pointer == f"/airflow/params/p{place}"
     assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("param", "place", "message"),
+    [
+        ({"default": 5, "type": "integer", "maximum": 3}, "/default", "p: 5 is greater than the maximum of 3"),
+        ({"default": "c", "enum": ["a", "b"]}, "/default", "p: 'c' is not one of ['a', 'b']"),
+        ({"sets": RATE, "maximum": 0.01}, "", "p: 0.2 is greater than the maximum of 0.01"),
+        ({"default": 1, "type": "bogus"}, "/type", "p: 'bogus' is not valid under any of the given schemas"),
+        ({"type": "integer"}, "", "p: None is not of type 'integer'"),
+    ],
+)
+def test_a_default_that_the_param_s_own_schema_refuses_is_located(
+    dsl: Job, conf: Job, param: Any, place: str, message: str
+) -> None:
+    conf["airflow"] = {"params": {"p": param}}
+    (problem,) = problems(dsl, conf).values()
+    assert (problem.pointer, problem.message) == (f"/airflow/params/p{place}", message)
+    assert problem.remedy
+
+
+def test_no_mistake_in_the_block_hides_another(dsl: Job, conf: Job) -> None:
+    conf["airflow"] = {
+        "shedule": "@daily",
+        "schedule": "61 * * * *",
+        "retries": "3",
+        "params": {"a": {"sets": "/component_parameters/common/nobody/x"}, "b": {"default": 5, "maximum": 3}},
+    }
+    found = problems(dsl, conf)
+    assert {place: bool(problem.remedy) for place, problem in found.items()} == {
+        "conf /airflow/shedule": True,
+        "conf /airflow/schedule": True,
+        "conf /airflow/retries": True,
+        "conf /airflow/params/a/sets": True,
+        "conf /airflow/params/b/default": True,
+    }
 
 
 def test_a_param_cannot_take_the_name_of_what_every_form_has(dsl: Job, conf: Job) -> None:

@@ -176,3 +176,17 @@ def problems_anywhere(dsl: Job, conf: Job) -> list[object]:
     with pytest.raises(DslError) as caught:
         parse(dsl, conf)
     return list(caught.value.problems)
+
+
+def test_parameters_under_their_names_of_1_0_are_today_s(dsl1: Job, conf1: Job) -> None:
+    lr = conf1["algorithm_parameters"]["hetero_lr_0"]
+    lr |= {"lambda": 0.5}
+    pipeline = parse(dsl1, conf1)
+    node = next(node for node in pipeline.nodes if node.name == "hetero_lr_0")
+    for values in node.parameters.values():
+        assert values["alpha"] == 0.5
+        assert "lambda" not in values
+    assert parse(*rendered(pipeline)) == pipeline
+    lr |= {"alpha": 0.25}
+    node = next(node for node in parse(dsl1, conf1).nodes if node.name == "hetero_lr_0")
+    assert all(values["alpha"] == 0.25 for values in node.parameters.values())

@@ -187,7 +187,7 @@ def _set(job: Any, path: str, value: object) -> None:
 READER, LR, EVALUATION = (f"components/{name}" for name in ("reader_0", "hetero_lr_0", "evaluation_0"))
 
 MISTAKES = [
-    ("dsl", f"{LR}/module", "HeteroLRR", f"dsl /{LR}/module", "no component is named \"HeteroLRR\"", "HeteroLR"),
+    ("dsl", f"{LR}/module", "HeteroLRR", f"dsl /{LR}/module", "there is no module \"HeteroLRR\"", "HeteroLR"),
     ("dsl", f"{LR}/module", 3, f"dsl /{LR}/module", "module is 3: input should be a valid string", ""),
     ("dsl", f"{LR}/inputs", {}, f"dsl /{LR}/inputs", "inputs is not a known key", "Did you mean 'input'?"),
     ("dsl", f"{LR}/input/data", [], f"dsl /{LR}/input/data", "input.data: input should be a valid dict", ""),
@@ -245,8 +245,7 @@ def test_a_mistake_is_located(
 
 def test_a_cycle_is_shown_from_end_to_end(dsl: Job, conf: Job) -> None:
     dsl["components"]["data_io_0"]["input"]["model"] = ["hetero_lr_0.model"]
-    (problem,) = problems(dsl, conf).values()
-    assert problem.pointer == "/components/data_io_0/input"
+    problem = problems(dsl, conf)["dsl /components/data_io_0/input"]
     assert problem.message == "the components wait for each other: data_io_0 -> hetero_lr_0 -> data_io_0"
 
 
@@ -296,7 +295,7 @@ def test_an_error_reads_as_file_line_pointer_what_and_remedy(dsl: Job, conf: Job
     dsl["components"]["hetero_lr_0"]["module"] = "HeteroLRR"
     (problem,) = problems(dsl, conf).values()
     assert str(problem) == (
-        "job_dsl.json:30 /components/hetero_lr_0/module: no component is named \"HeteroLRR\". Did you mean 'HeteroLR'?"
+        "job_dsl.json:30 /components/hetero_lr_0/module: there is no module \"HeteroLRR\". Did you mean 'HeteroLR'?"
     )
 
 

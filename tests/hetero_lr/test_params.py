@@ -48,11 +48,6 @@ def test_no_penalty_is_written_in_several_ways(penalty: str | None) -> None:
     assert HeteroLRParams.model_validate({"penalty": penalty}).penalty is None
 
 
-def test_the_names_of_version_1_0_win_over_defaults() -> None:
-    params = HeteroLRParams.model_validate({"tol": 1e-5, "eps": 1e-3, "converge_func": "abs"})
-    assert (params.tol, params.early_stop) == (1e-3, "abs")
-
-
 @pytest.mark.parametrize(
     ("given", "pointer", "message"),
     [

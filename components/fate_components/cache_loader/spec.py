@@ -36,6 +36,7 @@ class CacheLoaderParams(ComponentParams):
 
 CACHE_LOADER = ComponentSpec(
     module="CacheLoader",
+    needs_data=False,
     roles=frozenset({Role.GUEST, Role.HOST}),
     params=CacheLoaderParams,
     implementation="fate_components.cache_loader.component:CacheLoader",

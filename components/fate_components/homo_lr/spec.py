@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from fate_components.linear.params import TrainingParams
 from fate_federated.catalog.linear_params import LEGACY_LOGISTIC, LOGISTIC_NAMES_OF_1_0, LogisticParams
 from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST_ARBITER
-from fate_federated.catalog.shared_params import Count, EncryptParams, PositiveInt, StepwiseParams, renamed
+from fate_federated.catalog.shared_params import Count, EncryptParams, PositiveInt, StepwiseParams
 from fate_federated.catalog.spec import ComponentSpec, unavailable
 
 
@@ -26,11 +24,6 @@ class HomoLRParams(TrainingParams, LogisticParams):
     """FedProx: keep each party's weights near the common ones between two aggregations."""
     mu: float = Field(0.1, ge=0)
     """FedProx: weight of the proximal term."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_of_version_1_0(cls, value: Any) -> Any:
-        return renamed(LOGISTIC_NAMES_OF_1_0, LEGACY_LOGISTIC)(value)
 
     @field_validator("optimizer")
     @classmethod
@@ -60,4 +53,5 @@ HOMO_LR = ComponentSpec(
     implementation="fate_components.homo_lr.component:HomoLR",
     model_outputs=1,
     legacy_defaults=LEGACY_LOGISTIC,
+    legacy_names=LOGISTIC_NAMES_OF_1_0,
 )

@@ -86,5 +86,9 @@ WRITER = ComponentSpec(
     module="Writer", roles=ROLES, params=WriterParams, implementation="fate_components.writer.component:Writer"
 )
 DOWNLOAD = ComponentSpec(
-    module="Download", roles=ROLES, params=DownloadParams, implementation="fate_components.writer.component:Download"
+    module="Download",
+    roles=ROLES,
+    params=DownloadParams,
+    needs_data=False,
+    implementation="fate_components.writer.component:Download",
 )

@@ -37,12 +37,14 @@ class ModuleSpec:
         module: FATE's name of it, such as ``HeteroLR``.
         roles: the roles that take part. A party in another role follows the outcome and computes nothing.
         needs: those of the roles without which it cannot run at all.
+        needs_data: it cannot run without a data input.
         neutral_arbiter: its arbiter decrypts for the others, so that a guest which is the arbiter too would read what
             hosts encrypt.
         params: its parameters.
         data_outputs, model_outputs, cache_outputs: how many outputs of each kind a dsl may name.
         deploy: whether it is part of a prediction pipeline unless the dsl says otherwise.
         legacy_defaults: parameters whose defaults differ in FATE up to 1.4 (dsl version 1).
+        legacy_names: today's name of parameters that were called otherwise then.
     """
 
     module: str
@@ -53,7 +55,9 @@ class ModuleSpec:
     cache_outputs: int = 0
     deploy: bool = True
     legacy_defaults: dict[str, object] = field(default_factory=dict)
+    legacy_names: dict[str, str] = field(default_factory=dict)
     needs: frozenset[Role] = frozenset()
+    needs_data: bool = True
     neutral_arbiter: bool = False
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fate_federated.cli.where import output
-from fate_federated.errors import ConfigError, DslError
+from fate_federated.errors import ConfigError, DslError, DslProblem
 
 if TYPE_CHECKING:
     from fate_federated.dsl.check import Checked
@@ -170,24 +170,25 @@ def _text(value: Mapping[str, Any]) -> str:
 
 def _as_json(checked: Checked) -> str:
     pair = checked.pair
-    errors = [
-        {
-            "file": problem.file,
-            "pointer": problem.pointer,
-            "line": problem.line,
-            "message": problem.message,
-            "remedy": problem.remedy,
-        }
-        for problem in checked.problems
-    ]
     content = {
         "dsl": str(pair.dsl) if pair.dsl else None,
         "conf": str(pair.conf) if pair.conf else None,
         "verdict": checked.verdict,
         "modules": checked.modules,
-        "errors": errors,
+        "errors": [_problem(problem) for problem in checked.problems],
+        "warnings": [_problem(problem) for problem in checked.warnings],
     }
     return json_module.dumps(content, ensure_ascii=False)
+
+
+def _problem(problem: DslProblem) -> dict[str, str | int]:
+    return {
+        "file": problem.file,
+        "pointer": problem.pointer,
+        "line": problem.line,
+        "message": problem.message,
+        "remedy": problem.remedy,
+    }
 
 
 def _print_verdicts(checked: Sequence[Checked]) -> None:
@@ -201,6 +202,8 @@ def _print_verdicts(checked: Sequence[Checked]) -> None:
         console.print(Text.assemble(verdict, " + ".join(files)), soft_wrap=True)
         for problem in each.problems:
             console.print(Text(f"    {problem}"), soft_wrap=True)
+        for warning in each.warnings:
+            console.print(Text(f"    warning: {warning}", style="dim"), soft_wrap=True)
     sums = Counter(str(each.verdict) for each in checked)
     found = ", ".join(f"{sums[verdict]} {verdict}" for verdict in _STYLES if sums[verdict])
     jobs = "1 job" if len(checked) == 1 else f"{len(checked)} jobs"

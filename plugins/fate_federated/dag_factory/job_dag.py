@@ -6,14 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from fate_federated.dag_factory.assets import airflow_schedule, models_are, published_models
 from fate_federated.dag_factory.describe import description, documentation, tags
 from fate_federated.dag_factory.form import trigger_form
-from fate_federated.dsl.document import shorten
 from fate_federated.dsl.pipeline import Mode, Pipeline
-from fate_federated.errors import DslError
 from fate_federated.operators import (
     FINISH_TASK,
     START_TASK,
@@ -49,36 +46,27 @@ def build_dag(
         dsl_text, conf_text: the job's files, which the initiator's first task sends to the other sites.
         paused: whether the DAG waits to be unpaused when Airflow sees it for the first time.
         kept: whether its files are gone or others by now, and it is only there for the runs that have begun.
-
-    Raises:
-        DslError: Airflow cannot make sense of the schedule or of a param.
     """
     schedule = airflow_schedule(pipeline.airflow.schedule, party) if party == pipeline.initiator else None
     limits: dict[str, Any] = {"max_active_runs": 1 if schedule == "@continuous" else MAX_ACTIVE_RUNS}
     if pipeline.job_parameters.task_parallelism is not None:
         limits["max_active_tasks"] = pipeline.job_parameters.task_parallelism
-    try:
-        dag = DAG(
-            dag_id(name, party),
-            description=description(pipeline, dsl_text, conf_text, kept=kept),
-            doc_md=documentation(pipeline, party, dsl_text, conf_text),
-            schedule=schedule,
-            catchup=False,
-            params=trigger_form(pipeline),
-            tags=tags(pipeline, party),
-            is_paused_upon_creation=paused,
-            # A run keeps the dsl that it started with, also when one of its tasks is cleared after an edit.
-            rerun_with_latest_version=False,
-            # A file that keeps a DAG makes it anew in the place of another one.
-            auto_register=False,
-            default_args=_default_args(pipeline),
-            **limits,
-        )
-        dag.timetable.validate()
-    except AirflowTimetableInvalid as error:
-        reason = str(error).rstrip(".")
-        remedy = "Write a cron expression, a preset such as @daily, or null."
-        raise DslError.at("/airflow/schedule", f"{shorten(schedule)} is no schedule: {reason}", remedy) from error
+    dag = DAG(
+        dag_id(name, party),
+        description=description(pipeline, dsl_text, conf_text, kept=kept),
+        doc_md=documentation(pipeline, party, dsl_text, conf_text),
+        schedule=schedule,
+        catchup=False,
+        params=trigger_form(pipeline),
+        tags=tags(pipeline, party),
+        is_paused_upon_creation=paused,
+        # A run keeps the dsl that it started with, also when one of its tasks is cleared after an edit.
+        rerun_with_latest_version=False,
+        # A file that keeps a DAG makes it anew in the place of another one.
+        auto_register=False,
+        default_args=_default_args(pipeline),
+        **limits,
+    )
     with dag:
         _add_tasks(pipeline, name, party, dsl_text, conf_text)
     return dag

@@ -107,13 +107,14 @@ SCHEMA_KEYS = frozenset(
 
 SET_BY_FORM = "component_parameters"
 _SCHEDULE = 'Write a cron expression, a preset such as @daily, {"all": [<asset>, …]} or {"any": [<asset>, …]}.'
+_PRESETS = frozenset({"@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly"})
 _MAX_NESTING = 8
 
 
 def read_airflow(conf: Document, findings: Findings) -> AirflowOptions:
     """The ``airflow`` block, or what holds without one."""
     at: Path = ("airflow",)
-    text = findings.check(AirflowText, conf, at, conf.value.get("airflow", {}))
+    text = findings.check_rest(AirflowText, conf, at, conf.value.get("airflow", {}))
     if text is None:
         return AirflowOptions()
     return AirflowOptions(
@@ -132,9 +133,24 @@ def read_airflow(conf: Document, findings: Findings) -> AirflowOptions:
 
 
 def _schedule(value: Any, conf: Document, at: Path, findings: Findings) -> Schedule:
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
+        if value not in _PRESETS and (reason := _not_cron(value)):
+            findings.error(conf, at, f"{shorten(value)} is no schedule: {reason}", _SCHEDULE)
         return value
+    if value is None:
+        return None
     return _condition(value, conf, at, findings)
+
+
+def _not_cron(expression: str) -> str:
+    """Why something is no cron expression, as Airflow reads them; empty when it is one."""
+    from croniter import CroniterBadCronError, CroniterBadDateError, croniter
+
+    try:
+        croniter(expression)
+    except (CroniterBadCronError, CroniterBadDateError) as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def _condition(value: Any, conf: Document, at: Path, findings: Findings, depth: int = 0) -> AssetCondition | None:

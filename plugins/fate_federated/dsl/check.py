@@ -31,11 +31,14 @@ class Checked:
 
     Attributes:
         modules: of its dsl, each once, in the dsl's order.
+        problems: why it is not ok.
+        warnings: what else the files say that has no effect, or not the effect that it seems to have.
     """
 
     pair: Pair
     modules: tuple[str, ...]
     problems: tuple[DslProblem, ...]
+    warnings: tuple[DslProblem, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -63,26 +66,34 @@ class Checker:
         unread = [problem for read in (dsl, conf) if isinstance(read, DslError) for problem in read.problems]
         if unread:
             return Checked(pair, modules, tuple(unread))
-        return Checked(pair, modules, self._problems(dsl, conf))
+        return self._compiled(pair, modules, dsl, conf)
 
     def _combined(self, pair: Pair, path: Path) -> Checked:
         try:
             texts = load_job(path)
         except DslError as error:
             return Checked(pair, (), error.problems)
-        return Checked(pair, _modules(texts.dsl), self._problems(texts.dsl, texts.conf))
+        return self._compiled(pair, _modules(texts.dsl), texts.dsl, texts.conf)
 
-    def _problems(self, dsl: Document | DslError | None, conf: Document | DslError | None) -> tuple[DslProblem, ...]:
+    def _compiled(
+        self, pair: Pair, modules: tuple[str, ...], dsl: Document | DslError | None, conf: Document | DslError | None
+    ) -> Checked:
+        found: list[DslProblem] = []
         try:
             if isinstance(dsl, Document) and isinstance(conf, Document):
-                parse_documents(dsl, conf, catalog=self._catalog)
+                found += parse_documents(dsl, conf, catalog=self._catalog, to_run=False).warnings
             elif isinstance(dsl, Document):
                 check_dsl_alone(dsl)
             elif isinstance(conf, Document):
-                check_conf(conf)
+                found += check_conf(conf)
         except DslError as error:
-            return error.problems
-        return ()
+            return Checked(pair, modules, error.problems)
+        if pair.guessed and isinstance(conf, Document):
+            message = f"only what it holds says that it belongs to {pair.dsl}: in a dags folder the two make no job"
+            remedy = "Give the conf a name that the dsl's is part of, or name both in a *testsuite.json."
+            found.append(conf.problem((), message, remedy))
+        lacking = tuple(problem for problem in found if problem.kind is ProblemKind.NOT_INSTALLED)
+        return Checked(pair, modules, lacking, tuple(problem for problem in found if problem not in lacking))
 
     def _document(self, path: Path) -> Document | DslError:
         if path not in self._read:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from pydantic import Field
 
 from fate_federated.dsl.document import Document, shorten
 from fate_federated.dsl.findings import Findings, Written
+from fate_federated.errors import suggest
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_COMPONENTS = 2000
 RESERVED = frozenset({"start_job", "finish_job"})
 """Names of the tasks that every DAG has besides its components."""
+
+
+DATA_PORTS = ("data", "train_data", "validate_data", "eval_data", "test_data")
+_NUMBERED_PORT = re.compile(r"data_[0-9]+")
 
 
 class InputText(Written):
@@ -43,7 +49,7 @@ class ComponentText(Written):
     output: OutputText = OutputText()
     need_deploy: bool | None = None
     need_run: bool | None = None
-    provider: Any = None
+    provider: str | None = None
     code_path: Any = Field(None, alias="CodePath")
 
 
@@ -88,9 +94,13 @@ def read_components(dsl: Document, findings: Findings) -> dict[str, ComponentTex
             findings.error(dsl, path, f"{shorten(name)} is not a name for a component", rule)
         elif name in RESERVED:
             findings.error(dsl, path, f"{name} is the name of a task that every job has", "Choose another one.")
-        text = findings.check(ComponentText, dsl, path, value)
+        text = findings.check_rest(ComponentText, dsl, path, value)
         if text is None:
             continue
+        for port in text.input.data:
+            if port not in DATA_PORTS and not _NUMBERED_PORT.fullmatch(port):
+                message = f"no component takes data by the name {shorten(port)}: they have no effect"
+                findings.warn(dsl, (*path, "input", "data", port), message, partial(suggest, port, DATA_PORTS))
         for kind, names in (("data", text.output.data), ("model", text.output.model), ("cache", text.output.cache)):
             seen: set[str] = set()
             for index, output in enumerate(names or ()):

@@ -48,12 +48,14 @@ class Document:
         text: of the whole file.
         file: path of the file as the user knows it; empty where the text came without one.
         root: where ``value`` stands in the file.
+        repeated: of every key that stands twice in one object, of which the last counts.
     """
 
     value: Any
     text: str = field(repr=False)
     file: str = ""
     root: Path = ()
+    repeated: tuple[DslProblem, ...] = ()
     _place: _Place = field(default=0, repr=False)
 
     def problem(self, path: Path, message: str, remedy: str = "") -> DslProblem:
@@ -70,7 +72,9 @@ class Document:
         """One member of an object, as a document of its own; KeyError when there is none."""
         value = self.value[key]
         _, place = self._nearest((key,))
-        return Document(value, self.text, self.file, (*self.root, key), place)
+        root = pointer((*self.root, key))
+        repeated = tuple(problem for problem in self.repeated if f"{problem.pointer}/".startswith(f"{root}/"))
+        return Document(value, self.text, self.file, (*self.root, key), repeated, place)
 
     @property
     def source(self) -> str:
@@ -97,19 +101,17 @@ class Document:
 
 
 def read_json(text: str, file: str = "") -> Document:
-    """Read a JSON text strictly.
+    """Read a JSON text strictly, but for keys that stand twice in an object: the document tells them.
 
     Raises:
-        DslError: it is not JSON, or a key stands twice in an object, or it is too large or too deep to be a job's.
+        DslError: it is not JSON, or is too large or too deep to be a job's.
     """
     if len(text) > MAX_TEXT_BYTES:
         raise DslError([DslProblem("", f"the text has more than {MAX_TEXT_BYTES >> 20} MiB", "", file, 1)])
     text = text.removeprefix("\ufeff")
     reader = _Reader(text, file)
     value, place = reader.read()
-    if reader.repeated:
-        raise DslError(reader.repeated)
-    return Document(value, text, file, (), place)
+    return Document(value, text, file, (), tuple(reader.repeated), place)
 
 
 def decode_utf8(data: bytes, file: str = "") -> str:
@@ -232,7 +234,7 @@ class _Reader:
             return "JSON has no comments."
         if rest.startswith(("True", "False", "None")):
             return "JSON writes true, false and null."
-        if rest.startswith(("$", "<")):
+        if rest.startswith(("$", "<", "{")):
             return "A placeholder of a template has to be filled in first."
         return ""
 

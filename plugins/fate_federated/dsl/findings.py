@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from fate_federated.catalog.spec import UNAVAILABLE
@@ -55,6 +57,21 @@ class Findings:
         except ValidationError as error:
             for found in islice(explain(error, model, value), MAX_FINDINGS):
                 self.error(document, path + found.where, found.message, found.remedy, found.kind)
+            return None
+
+    def check_rest(self, model: type[M], document: Document, path: Path, value: object) -> M | None:
+        """As :meth:`check`, but what is right of an object is given even if there is something wrong beside it."""
+        read = self.check(model, document, path, value)
+        if read is not None or not isinstance(value, dict):
+            return read
+        try:
+            model.model_validate(value)
+        except ValidationError as error:
+            wrong = {detail["loc"][0] for detail in error.errors(include_url=False) if detail["loc"]}
+            rest = {key: inner for key, inner in value.items() if key not in wrong}
+        try:
+            return model.model_validate(rest)
+        except ValidationError:  # nothing can be said without what is wrong
             return None
 
     def ignore_unknown(self, document: Document, path: Path, value: object, known: tuple[str, ...]) -> None:
@@ -110,7 +127,44 @@ def _explained(where: Path, details: list[ErrorDetails], model: type[BaseModel])
     said = " or ".join(dict.fromkeys(_plain(detail["msg"]) for detail in details))
     found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
     what = " ".join(part for part in (name, found) if part)
-    return Explained(where, f"{what}: {said}" if what else said)
+    return Explained(where, f"{what}: {said}" if what else said, _remedy(where, details, model))
+
+
+def _remedy(where: Path, details: list[ErrorDetails], model: type[BaseModel]) -> str:
+    """What to write in place of a wrong value, as far as that can be told."""
+    value = details[0]["input"]
+    if isinstance(value, str):
+        allowed = [word for detail in details if detail["type"] == "literal_error" for word in _quoted(detail["msg"])]
+        near = suggest(value, allowed)
+        if near.startswith("Did you mean"):
+            return near
+        if any(detail["type"] in ("int_type", "float_type", "bool_type") for detail in details) and _is_json(value):
+            return f"Write {value}, without quotes."
+    field = _field(model, where)
+    if field is None or field.is_required():
+        return ""
+    default = field.get_default(call_default_factory=True, validated_data={})
+    return "" if isinstance(default, BaseModel) else f"Leave it out for the default, {shorten(default)}."
+
+
+def _quoted(message: str) -> list[str]:
+    return re.findall(r"'([^']*)'", message)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), int | float)
+    except ValueError:
+        return False
+
+
+def _field(model: Any, where: Path) -> FieldInfo | None:
+    """The field at a place of a model, None where there is no model, or a list in between."""
+    field: FieldInfo | None = None
+    for part in where:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = _model_in(field.annotation) if field else None
+    return field
 
 
 def place_of(detail: ErrorDetails, value: object) -> Path:

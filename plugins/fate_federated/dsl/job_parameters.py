@@ -34,8 +34,19 @@ Number = BeforeValidator(_number)
 Model = Annotated[str | None, BeforeValidator(_empty_is_none)]
 
 
+OTHERS_OF_FATE = (
+    "adaptation_parameters", "align_task_input_data_partition", "assistant_role", "backend", "component_provider",
+    "computing_engine", "computing_partitions", "dsl_version", "eggroll_run", "engines_address",
+    "federated_data_exchange_type", "federated_mode", "federated_status_collect_type", "federation_engine",
+    "federation_info", "map_namespace", "map_table_name", "processors_per_node", "pulsar_run", "rabbitmq_run",
+    "role_parameters", "roles", "spark_run", "spark_submit_config", "storage_engine", "task_conf", "task_cores",
+    "task_cores_per_node", "task_memory_per_node", "task_nodes", "federated_comm", "user", "work_mode",
+)  # fmt: skip
+"""Of FATE's engines and servers, which are not here: kept, and without effect."""
+
+
 class JobText(Written):
-    """Those of the job parameters that mean something here; the others are FATE's affair and are kept as they are."""
+    """Those of the job parameters that mean something here; the others are kept as they are."""
 
     model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
@@ -63,7 +74,9 @@ def read_job_parameters(
         predicts: the dsl applies models of an earlier job, whatever ``job_type`` says.
         by_party: those of single parties, which stand elsewhere.
     """
-    text = findings.check(JobText, conf, path, value)
+    text = findings.check_rest(JobText, conf, path, value)
+    if isinstance(value, dict):
+        _warn(conf, path, value, findings)
     if text is None or not isinstance(value, dict):
         return Mode.PREDICT if predicts else Mode.TRAIN, JobParameters()
     mode = Mode.PREDICT if predicts else Mode(text.job_type)
@@ -80,3 +93,13 @@ def read_job_parameters(
     known = text.model_dump(exclude={"job_type"} | set(text.model_extra or ()))
     settings = {key: written for key, written in value.items() if key != "job_type"}
     return mode, JobParameters(**known, settings=settings, by_party=by_party or {})
+
+
+def _warn(conf: Document, path: Path, value: Mapping[str, Any], findings: Findings) -> None:
+    """Warn of what has no effect, and is not known to have none."""
+    if value.get("inheritance_info"):
+        message = "no other job's components are taken over: each one of this job runs"
+        remedy = "Read what they made with a Reader of {job_id, component_name, data_name}."
+        findings.warn(conf, (*path, "inheritance_info"), message, remedy)
+    known = (*JobText.model_fields, "inheritance_info", *OTHERS_OF_FATE)
+    findings.ignore_unknown(conf, path, value, known)

@@ -22,6 +22,9 @@ Catalog = Callable[[str], ModuleSpec | None]
 """Finds the spec of a module; None when neither an installed package nor FATE has it."""
 
 
+_GIVE_ANY_MODEL = frozenset({"ModelLoader", "ModelRestore", "Pipeline"})
+
+
 class Conf(Protocol):
     """What a conf of either dialect says of the components."""
 
@@ -76,7 +79,7 @@ class NodeBuilder:
             self._findings.error(self._dsl, path, f"{module} is installed and broken: {error}")
             return None
         if spec is None:
-            message = f"no component is named {shorten(module)}"
+            message = f"there is no module {shorten(module)}"
             self._findings.error(self._dsl, path, message, partial(suggest, module, module_names()))
         elif not isinstance(spec, ComponentSpec):
             message = f"{module} is a module of FATE's, and no component installed here provides it"
@@ -94,6 +97,7 @@ class NodeBuilder:
                 party for party in self._parties if party.role in spec.roles and self._settings.takes_part(name, party)
             )
             self._check_roles(name, spec, participants)
+            self._check_wiring(name, text, spec)
             layers = self._layers(name, spec, participants)
             parameters = check_parameters(
                 name,
@@ -133,6 +137,26 @@ class NodeBuilder:
         if spec.neutral_arbiter:
             self._check_arbiter(name)
 
+    def _check_wiring(self, name: str, text: ComponentText, spec: ModuleSpec) -> None:
+        """What no component could do anything with: no data at all, data for two occasions, a model of another kind."""
+        path: Path = ("components", name, "input")
+        data = text.input.data
+        if spec.needs_data and name in self._dsl.value["components"] and not any(data.values()):
+            message = f"{name} ({spec.module}) is given no data: it will fail"
+            self._findings.warn(
+                self._dsl, path, message, 'Write "input": {"data": {"data": ["<component>.<output>"]}}.'
+            )
+        for other in ("validate_data", "test_data"):
+            if data.get("eval_data") and data.get(other):
+                message = f"eval_data stands for {other} in older releases: only one of them can be given"
+                self._findings.error(self._dsl, (*path, "data", "eval_data"), message, "Remove one of them.")
+        for index, source in enumerate(text.input.model):
+            of = self._specs.get(source.partition(".")[0])
+            if of is not None and of.module not in _GIVE_ANY_MODEL and of.module.lower() != spec.module.lower():
+                message = f"{source} is a model of {of.module}, and {name} is a {spec.module}"
+                remedy = "Take one of the same module, or write it as isometric_model if the module uses such."
+                self._findings.error(self._dsl, (*path, "model", index), message, remedy)
+
     def _check_arbiter(self, name: str) -> None:
         """As FATE from 1.5 on: an organisation is guest and arbiter only where it is all of the hosts as well."""
         guests, hosts, arbiters = (
@@ -149,6 +173,9 @@ class NodeBuilder:
         layers = {party: Layers(self._base(name, spec, party)) for party in participants}
         for party, layer in layers.items():
             self._settings.lay(layer, name, party)
+            if self._settings.version == 1:
+                for old, new in spec.legacy_names.items():
+                    layer.rename(old, new)
         return layers
 
     def _base(self, name: str, spec: ModuleSpec, party: Party) -> Mapping[str, object] | None:

@@ -217,6 +217,9 @@ def _of_suite(path: Path, root: Path | None) -> Iterator[Pair]:
     except DslError as error:
         yield Pair(None, None, error.problems)
         return
+    if suite.repeated:
+        yield Pair(None, None, suite.repeated)
+        return
     tasks = members(suite.value).get("tasks")
     if not isinstance(tasks, dict):
         remedy = 'Write {"tasks": {"<name>": {"conf": "<file>", "dsl": "<file>"}}}.'

@@ -44,6 +44,13 @@ class Layers:
                 return self._origins[where[:depth]] + where[depth:]
         return ()
 
+    def rename(self, old: str, new: str) -> None:
+        """Call a parameter otherwise, unless there is one of that name which was laid, too."""
+        if old in self.values:
+            value = self.values.pop(old)
+            if (new,) not in self._origins:
+                self.lay(value, self._origins[(old,)], (new,))
+
     def drop(self, where: Path) -> None:
         """Forget a parameter."""
         values: Any = self.values
@@ -89,6 +96,9 @@ def check_parameters(
     for (path, found, ignored), parties in said.items():
         at_parties = "" if len(parties) == len(layers) else f" at {', '.join(map(str, parties))}"
         message = f"{name}{at_parties}: {found.message}"
+        if found.missing:
+            place = f"/algorithm_parameters/{name}" if ignore_unknown else f"/component_parameters/common/{name}"
+            found = replace(found, remedy=f"Write it in {place}, or for each role by itself.")
         if ignored:
             findings.warn(conf, path, f"{message} and is ignored", found.remedy)
         elif found.missing and not complete:

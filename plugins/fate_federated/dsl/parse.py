@@ -71,13 +71,15 @@ def parse_documents(
         DslError: with everything that is wrong.
     """
     findings = Findings()
+    findings.errors += [*dsl.repeated, *conf.repeated]
     components = read_components(dsl, findings)
     if not isinstance(conf.value, dict):
         findings.error(conf, (), "a conf is an object", 'Write {"dsl_version": 2, "initiator": …, "role": …}.')
         raise DslError(findings.errors)
     version = _version(conf, findings)
     parties, initiator = _takers(conf, findings, trained)
-    options = read_airflow(conf, findings)
+    of_airflow = Findings()
+    options = read_airflow(conf, of_airflow)
     settings: ConfV1 | ConfV2
     if version == 1:
         settings = first = ConfV1(conf, parties, _to_run(components, conf, catalog), findings)
@@ -89,6 +91,7 @@ def parse_documents(
         nodes = NodeBuilder(dsl, conf, settings, components, parties, catalog, findings, trained).build()
     pipeline = None
     if initiator is not None and not findings.errors:
+        findings.warnings += of_airflow.warnings
         pipeline = Pipeline(
             dsl_version=version,
             initiator=initiator,
@@ -99,20 +102,25 @@ def parse_documents(
             airflow=options,
             warnings=tuple(_in_reading_order([*findings.not_installed, *findings.warnings], dsl)),
         )
-        check_params(pipeline, conf, catalog, findings)
-    problems = [*findings.errors, *(findings.not_installed if to_run else ())]
-    if problems or pipeline is None:
-        raise DslError(_in_reading_order(problems, dsl))
+        check_params(pipeline, conf, catalog, of_airflow)
+    wrong = [*findings.errors, *of_airflow.errors]
+    lacking = [*findings.not_installed, *of_airflow.not_installed]
+    if wrong or pipeline is None or (lacking and to_run):
+        raise DslError(_in_reading_order([*wrong, *lacking], dsl))
     return pipeline
 
 
-def check_conf(conf: Document) -> None:
+def check_conf(conf: Document) -> tuple[DslProblem, ...]:
     """Check a conf that has no dsl beside it: one of a job that predicts, which takes the dsl from its training.
+
+    Returns:
+        warnings.
 
     Raises:
         DslError: with everything that is wrong; also for any other conf, which is of no use without a dsl.
     """
     findings = Findings()
+    findings.errors += conf.repeated
     if not isinstance(conf.value, dict):
         raise DslError([conf.problem((), "a conf is an object", 'Write {"dsl_version": 2, "initiator": …}.')])
     version = _version(conf, findings)
@@ -123,13 +131,14 @@ def check_conf(conf: Document) -> None:
         findings.error(conf, (), "there is no dsl beside this conf", "Put <name>_dsl.json beside <name>_conf.json.")
     if findings.errors:
         raise DslError(findings.errors)
+    # Which components there are, only the dsl of the training could say.
+    of_components = ("/component_parameters", "/algorithm_parameters", "/role_parameters")
+    return tuple(warning for warning in findings.warnings if not warning.pointer.startswith(of_components))
 
 
 def _takers(conf: Document, findings: Findings, trained: Pipeline | None) -> tuple[tuple[Party, ...], Party | None]:
     """The parties and the initiator."""
-    errors_before = len(findings.errors)
-    parties = read_parties(conf, findings)
-    all_known = len(findings.errors) == errors_before
+    parties, all_known = read_parties(conf, findings)
     for party in parties if trained else ():
         if trained and party not in trained.parties:
             index = [other for other in parties if other.role is party.role].index(party)

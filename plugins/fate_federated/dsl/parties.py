@@ -21,12 +21,13 @@ class InitiatorText(Written):
     party_id: int | str
 
 
-def read_parties(conf: Document, findings: Findings) -> tuple[Party, ...]:
-    """The parties of ``role``, role by role, each in the conf's order."""
+def read_parties(conf: Document, findings: Findings) -> tuple[tuple[Party, ...], bool]:
+    """The parties of ``role``, role by role, each in the conf's order; and whether these are all that are meant."""
+    errors_before = len(findings.errors)
     roles = conf.value.get("role")
     if not isinstance(roles, dict):
         findings.error(conf, ("role",), "a conf says who takes part", 'Write "role": {"guest": [9999], "host": […]}.')
-        return ()
+        return (), False
     for role in roles:
         if role not in list(Role):
             findings.error(conf, ("role", role), f"{shorten(role)} is not a role", partial(suggest, role, list(Role)))
@@ -48,9 +49,10 @@ def read_parties(conf: Document, findings: Findings) -> tuple[Party, ...]:
                 party = _party(role, party_id, conf, (*path, index), findings)
                 if party in parties:
                     findings.error(conf, (*path, index), f"{party} stands here twice", "Remove one of them.")
+                    errors_before += 1
                 elif party is not None:
                     parties.append(party)
-    return tuple(parties)
+    return tuple(parties), len(findings.errors) == errors_before
 
 
 def read_initiator(conf: Document, parties: tuple[Party, ...] | None, findings: Findings) -> Party | None:

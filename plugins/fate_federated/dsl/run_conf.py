@@ -25,7 +25,11 @@ OVERRIDES = "component_parameters"
 MODEL_VERSION = "model_version"
 """Of a run that predicts: id of the job that trained the models, in place of the conf's."""
 
-_JOB_ID = re.compile(r"[0-9]{1,40}")
+MODEL_BRANCH, MODEL_MESSAGE = "model_branch", "model_message"
+"""Of a run that trains: the branch that its version goes to, and what the version's log says."""
+
+_VERSION = re.compile(r"[0-9]{1,40}|[^@\s]{1,512}@[A-Za-z0-9_.-]{1,64}")
+"""The id of a job, a version, or <model>@<branch or tag>."""
 
 
 def run_parameters(node: Node, party: Party, run_conf: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +80,8 @@ def check_params(pipeline: Pipeline, conf: Document, catalog: Catalog, findings:
         at: Path = ("airflow", "params", name)
         if name in (OVERRIDES, MODEL_VERSION):
             findings.error(conf, at, f"{name} is in every job's form already", "Choose another name.")
-        elif param.sets:
+            continue
+        if param.sets:
             where = _target(pipeline, param.sets)
             if where is None:
                 said = pointer(param.sets)
@@ -91,6 +96,32 @@ def check_params(pipeline: Pipeline, conf: Document, catalog: Catalog, findings:
             for problem in (*said_of.errors, *said_of.not_installed, *said_of.warnings):
                 place = (*at, "default") if param.given and problem.pointer == pointer(param.sets) else (*at, "sets")
                 findings.error(conf, place, problem.message, problem.remedy, problem.kind)
+        if param.schema:
+            _check_schema(name, param, default_of(pipeline, param, catalog), conf, at, findings)
+
+
+def _check_schema(name: str, param: FormParam, default: Any, conf: Document, at: Path, findings: Findings) -> None:
+    """Check that a param's default is what its own schema allows, as Airflow does."""
+    from jsonschema import FormatChecker, SchemaError
+    from jsonschema.validators import validator_for
+
+    schema = dict(param.schema)
+    validator = validator_for(schema)
+    try:
+        validator.check_schema(schema)
+    except SchemaError as error:
+        place = (*at, *error.path) if error.path else at
+        findings.error(conf, place, f"{name}: {_brief(error.message)}", "Write it as JSON Schema has it.")
+        return
+    remedy = "Give a default that the param's own type and limits allow."
+    place = (*at, "default") if param.given else at
+    for wrong in validator(schema, format_checker=FormatChecker()).iter_errors(default):
+        findings.error(conf, place, f"{name}: {_brief(wrong.message)}", remedy)
+
+
+def _brief(message: str) -> str:
+    message = message.rstrip(".")
+    return message if len(message) <= 200 else f"{message[:196]} …"
 
 
 def default_of(pipeline: Pipeline, param: FormParam, catalog: Catalog) -> Any:
@@ -151,15 +182,16 @@ def check_run_conf(pipeline: Pipeline, run_conf: Mapping[str, Any]) -> None:
     document = read_json(json.dumps(run_conf))
     findings = Findings()
     predicts = pipeline.mode is Mode.PREDICT
-    known = (OVERRIDES, *([MODEL_VERSION] if predicts else []), *pipeline.airflow.params)
+    of_model = [MODEL_VERSION] if predicts else [MODEL_BRANCH, MODEL_MESSAGE]
+    known = (OVERRIDES, *of_model, *pipeline.airflow.params)
     for key in run_conf:
         if key not in known:
             message = f"{shorten(key)} is neither {OVERRIDES} nor one of the params of the conf's airflow block"
             findings.error(document, (key,), message, partial(suggest, key, known))
     if predicts:
         version = run_conf.get(MODEL_VERSION, pipeline.job_parameters.model_version)
-        if not isinstance(version, str) or not _JOB_ID.fullmatch(version):
-            message = "no model is named" if version is None else f"{shorten(version)} is not the id of a job"
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            message = "no model is named" if version is None else f"{shorten(version)} is neither the id of a job nor <model>@<branch or tag>"
             remedy = f'Trigger the DAG with --conf \'{{"{MODEL_VERSION}": "<id of the job that trained>"}}\'.'
             findings.error(document, (MODEL_VERSION,), message, remedy)
     if OVERRIDES in run_conf:

@@ -69,15 +69,15 @@ class ConfV2:
 
     def takes_part(self, component: str, party: Party) -> bool:
         """Whether a party of one of the component's roles has a part in it: a Reader has none where ``need_run`` is
-        false, since it has no data to pass on.
+        false, since it has no data to pass on, nor at a local party that no table is named for.
         """
         if self._components[component].module != "Reader":
             return True
-        need_run = True
+        said: dict[str, Any] = {}
         for chosen, parameters, _ in self._layers:
-            if party in chosen and component in parameters:
-                need_run = parameters[component].get("need_run", need_run)
-        return need_run is not False
+            if party in chosen:
+                said.update(parameters.get(component, {}))
+        return said.get("need_run") is not False and (party.role is not Role.LOCAL or "table" in said)
 
     def _sections(self, path: Path) -> tuple[dict[str, Any], list[tuple[frozenset[Party], Any, Path]]]:
         """What a part of the conf says of all, and of whom else it says what, in its order."""

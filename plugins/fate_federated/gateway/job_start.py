@@ -237,7 +237,7 @@ def read_parties_of(files: JobFiles) -> tuple[Party, tuple[Party, ...]]:
         conf = read_json(files.conf, f"{files.name}_conf.json")
         if not isinstance(conf.value, dict):
             raise JobError(f"The conf of {files.name} is not a JSON object.")
-        parties = read_parties(conf, findings)
+        parties, _ = read_parties(conf, findings)
         initiator = read_initiator(conf, parties, findings)
         if initiator is None or findings.errors:
             raise DslError(findings.errors)

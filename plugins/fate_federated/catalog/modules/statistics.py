@@ -94,7 +94,8 @@ SECURE_ADD_EXAMPLE = ModuleSpec(
     roles=GUEST_HOST,
     needs=GUEST_HOST,
     params=SecureAddExampleParams,
+    needs_data=False,
     legacy_defaults={"seed": 123, "data_num": 10000},
 )
-RSA = ModuleSpec(module="Rsa", roles=GUEST_HOST, params=RsaParams, model_outputs=1)
-SPDZ_TEST = ModuleSpec(module="SPDZTest", roles=GUEST_HOST_ARBITER, params=AnyParams, model_outputs=1)
+RSA = ModuleSpec(module="Rsa", roles=GUEST_HOST, params=RsaParams, model_outputs=1, needs_data=False)
+SPDZ_TEST = ModuleSpec(module="SPDZTest", roles=GUEST_HOST_ARBITER, params=AnyParams, model_outputs=1, needs_data=False)

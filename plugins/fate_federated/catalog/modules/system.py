@@ -75,13 +75,20 @@ class ModelLoaderParams(ModuleParams):
 
 LOCAL = frozenset({Role.LOCAL})
 
-API_READER = ModuleSpec(module="ApiReader", roles=GUEST_HOST, params=ApiReaderParams)
-UPLOAD = ModuleSpec(module="Upload", roles=ALL, params=UploadParams)
-CACHE_LOADER = ModuleSpec(module="CacheLoader", roles=GUEST_HOST, params=CacheLoaderParams, cache_outputs=1)
-MODEL_LOADER = ModuleSpec(
-    module="ModelLoader", roles=GUEST_HOST_ARBITER, params=ModelLoaderParams, data_outputs=0, model_outputs=1
+API_READER = ModuleSpec(module="ApiReader", roles=GUEST_HOST, params=ApiReaderParams, needs_data=False)
+UPLOAD = ModuleSpec(module="Upload", roles=ALL, params=UploadParams, needs_data=False)
+CACHE_LOADER = ModuleSpec(
+    module="CacheLoader", roles=GUEST_HOST, params=CacheLoaderParams, needs_data=False, cache_outputs=1
 )
-MODEL_STORE = ModuleSpec(module="ModelStore", roles=ALL, params=AnyParams)
-MODEL_RESTORE = ModuleSpec(module="ModelRestore", roles=ALL, params=AnyParams, model_outputs=1)
-PIPELINE = ModuleSpec(module="Pipeline", roles=ALL, params=AnyParams, model_outputs=1)
+MODEL_LOADER = ModuleSpec(
+    module="ModelLoader",
+    roles=GUEST_HOST_ARBITER,
+    params=ModelLoaderParams,
+    data_outputs=0,
+    model_outputs=1,
+    needs_data=False,
+)
+MODEL_STORE = ModuleSpec(module="ModelStore", roles=ALL, params=AnyParams, needs_data=False)
+MODEL_RESTORE = ModuleSpec(module="ModelRestore", roles=ALL, params=AnyParams, needs_data=False, model_outputs=1)
+PIPELINE = ModuleSpec(module="Pipeline", roles=ALL, params=AnyParams, needs_data=False, model_outputs=1)
 """Of FATE up to 1.4: a dsl that was kept, as one component of another."""
