@@ -214,8 +214,7 @@ def bits_for(numbers: Floats, precision: int) -> int:
     bits = min(precision, COLUMN_BITS - max(int(magnitude), 0))
     if bits < min(precision, _FEWEST_BITS):
         raise DataError(
-            f"Features or labels of a magnitude of 2**{magnitude} are too large to be shared. "
-            "Scale the features with a FeatureScale."
+            f"Features of a magnitude of 2**{magnitude} are too large to be shared. Scale them with a FeatureScale."
         )
     return bits
 

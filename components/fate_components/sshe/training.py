@@ -25,7 +25,9 @@ from fate_components.sshe.concealed import (
 )
 from fate_components.sshe.pair import Pair
 from fate_components.sshe.products import Products, weighted
+from fate_components.sshe.ring import SCORE_BITS
 from fate_components.sshe.weights import Revealed, Setting, Shared, Weights
+from fate_federated.errors import DataError
 from fate_federated.task.context import TaskContext
 
 
@@ -124,9 +126,15 @@ def train_host(
 
 
 def _opened(course: PairCourse, learner: Learner, label: Floats | None) -> tuple[Setting, Weights]:
-    """The parties' columns exchanged, and their first weights where these are shared."""
+    """The parties' columns exchanged, and their first weights where these are shared.
+
+    Raises:
+        DataError: numbers are too large.
+    """
     pair, family, step = course.pair, course.family, (course.part,)
     assert isinstance(family, Quadratic)  # noqa: S101 - the components have no other
+    if label is not None and np.abs(label).max() >= 2.0**SCORE_BITS:
+        raise DataError(f"Labels of 2**{SCORE_BITS} and more are too large to be shared. Give them in a larger unit.")
     numbers, features = learner.columns.numbers, learner.features.shape[1]
     products = Products.open(
         pair, numbers, numbers.shape[1] - features, learner.intercept, course.precision, course.largest_batch, step
