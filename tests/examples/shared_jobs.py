@@ -59,6 +59,10 @@ FILES = {
     "anony_breast_hetero_guest": "breast_hetero_guest",
     "ionosphere_scale_hetero_guest": "breast_label",
     "ionosphere_scale_hetero_host": "breast_hetero_host",
+    "default_credit_guest": "breast_homo_guest",
+    **dict.fromkeys(("default_credit_host1", "default_credit_host2"), "breast_homo_host"),
+    "default_credit_test": "breast_homo_test",
+    **dict.fromkeys(("homo_student_guest", "homo_student_host", "homo_student_test"), "student_hetero_guest"),
     "expect": "breast_homo_guest",
     "actual": "breast_homo_host",
     "mock_string": "vehicle_scale_homo_guest",
@@ -78,6 +82,7 @@ CHEAPER: dict[str, dict[str, Any]] = {
     "HeteroLinR": LINEAR,
     "HeteroPoisson": LINEAR,
     "HeteroSecureBoost": {"num_trees": 2, "encrypt_param": {"key_length": 1024}, "cv_param": {"n_splits": 2}},
+    "HomoSecureBoost": {"num_trees": 2, "cv_param": {"n_splits": 2}},
     "HeteroFeatureBinning": {"encrypt_param": {"key_length": 1024}},
 }
 """By module: what is written over a conf, so that its job is the same with smaller keys and fewer rounds."""

@@ -47,6 +47,7 @@ OTHERWISE = {
     CACHE_LOADER: "loads what an earlier job kept: a test of its own",
     f"{V2}/local_baseline/test_local_baseline_predict_job": "predicts: a test of its own",
     f"{HOMO_LR}/homo-lr-normal-predict-conf": "predicts: a test of its own",
+    f"{V2}/homo_secureboost/test_predict": "names a table for a reader that its dsl does not have",
     f"{POISSON}_predict_job": "predicts: a test of its own",
     f"{COLUMN_EXPAND}_predict_job": "predicts: a test of its own",
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_manually_job": ONE_COLUMN,
@@ -70,10 +71,11 @@ TRAINING = {
     "v1.4.6/examples/test/demo/predict": "v1.4.6/examples/test/demo/train_job",
     f"{V1}/homo_logistic_regression/test_predict": f"{V1}/homo_logistic_regression/test_homolr_train_job",
     f"{HOMO_LR}/homo-lr-normal-predict-conf": f"{HOMO_LR}/homo_lr_train",
+    f"{V1}/homo_secureboost/test_predict": f"{V1}/homo_secureboost/test_secureboost_train_binary",
 }  # fmt: skip
 """A job that trains, by the job that predicts with its model."""
 
-PREDICTORS = frozenset({"HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR"})
+PREDICTORS = frozenset({"HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR", "HomoSecureboost"})
 
 
 def shortened(name: str) -> str:
