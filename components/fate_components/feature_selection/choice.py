@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fate_components.columns import anonymous_name
-from fate_components.feature_selection.steps import IV_FILTERS, Bits, Floats, Step
+from fate_components.feature_selection.steps import IV_FILTERS, Bits, Floats, Rule, Step
 from fate_components.feature_selection.worth import Isometric
 from fate_components.hetero_pearson.model import Correlations, party_text
 from fate_federated.errors import MessageRejected, ModelError
@@ -123,7 +123,8 @@ def choose_apart(step: Step, models: Isometric, names: Sequence[str], offered: S
     worth, correlations = models.information(step), models.correlations(step)
     values = [worth.of_own(names), *(worth.of_host(one.host, one.at(worth.module)) for one in offered)]
     together = _correlation(correlations, names, offered)
-    ranked = np.argsort(-np.concatenate(values), kind="stable")
+    best = Rule("top_k", 1, True)
+    ranked = best.ranked(np.concatenate(values))
     by = np.zeros(len(ranked))
     kept = np.ones(len(ranked), np.bool_)
     for column in ranked.tolist():
@@ -132,9 +133,8 @@ def choose_apart(step: Step, models: Isometric, names: Sequence[str], offered: S
             by[taken] = together[column][taken]
             kept &= ~taken
     everybody = [tuple(names), *(one.names for one in offered)]
-    high = type(step.rule)("top_k", 1, True)
     return [
-        Seen(of_party, part, high.keeps_some(bits, part_values))
+        Seen(of_party, part, best.keeps_some(bits, part_values))
         for of_party, part, bits, part_values in zip(
             everybody, _split(by, values), _split(kept, values), values, strict=True
         )

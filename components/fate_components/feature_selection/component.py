@@ -31,7 +31,8 @@ BY_OTHERS = frozenset({*IV_FILTERS, *TREE_FILTERS, "statistic_filter", "psi_filt
 
 class HeteroFeatureSelection(Component[HeteroFeatureSelectionParams]):
     """Choose columns by filters, one after the other: each sees what those before it left. Columns that neither
-    select_col_indexes nor select_names name stay. As in FATE, no filter but manually leaves a party without any.
+    select_col_indexes nor select_names name stay. As in FATE, a filter other than manually leaves the best of a party's
+    columns at least.
 
     Each party by itself applies unique_value, coefficient_of_variation_value_thres, outlier_cols and percentage_value
     to its rows, and statistic_filter, psi_filter, vif_filter and homo_sbt_filter by what its own models of

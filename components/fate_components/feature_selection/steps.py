@@ -27,6 +27,18 @@ FEDERATED = {*IV_FILTERS, "hetero_sbt_filter", "hetero_fast_sbt_filter", CORRELA
 """The filters for which the guest knows what the hosts' columns are worth."""
 
 
+def significant(values: Floats) -> Floats:
+    """The values with 12 digits: sums that were added up in another order are the same, and rank as equal.
+
+    The bins of a host's column come in an order drawn at random, so the last digit of its information value is chance.
+    """
+    magnitude = np.zeros_like(values)
+    np.log10(np.abs(values), out=magnitude, where=(values != 0) & np.isfinite(values))
+    scale = 10.0 ** np.floor(np.maximum(magnitude, -300))
+    rounded: Floats = np.round(values / scale, 11) * scale
+    return rounded
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How values choose columns.
@@ -54,7 +66,7 @@ class Rule:
 
     def ranked(self, values: Floats) -> npt.NDArray[np.int64]:
         """Places of the values, the best first, those that are missing last."""
-        return np.argsort(-values if self.take_high else values, kind="stable")
+        return np.argsort(significant(-values if self.take_high else values), kind="stable")
 
     def keeps_some(self, kept: Bits, values: Floats) -> Bits:
         """The same, but the best of the columns where none would stay: as in FATE, no filter leaves a party without."""

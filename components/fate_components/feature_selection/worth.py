@@ -164,7 +164,7 @@ class Isometric:
         hosts: dict[Party, dict[int, float]] = {}
         for info in param.feature_importances:
             role, _, party_id = info.sitename.partition(":")
-            if role == "host":
+            if role == "host" and step.filter != "homo_sbt_filter":
                 hosts.setdefault(Party.parse(f"host-{party_id}"), {})[info.fid] = info.importance
             else:
                 own[param.feature_name_fid_mapping[info.fid]] = info.importance
