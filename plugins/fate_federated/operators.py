@@ -37,6 +37,7 @@ from fate_federated.errors import (
 )
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
+from fate_federated.wire.model_records import OperationState
 
 if TYPE_CHECKING:
     import jinja2
@@ -52,6 +53,8 @@ FINISH_TASK = "finish_job"
 JOIN_GRACE_SECONDS = 10.0
 FIRST_LOOK_SECONDS = 0.5
 LAST_WORD_SECONDS = 3.0
+VERSION_SECONDS = 60.0
+"""How long the end of a run waits for its version to be at all parties."""
 MAX_XCOM_BYTES = 32 << 10
 
 PERMANENT = (AttemptCanceled, AccessDenied, DslError)
@@ -310,7 +313,12 @@ class FederatedTaskOperator(_FederatedOperator):
         job_id = attempt.task.job_id
         tracker = GatewayTracker(client, attempt.task, attempt.number, self.party)
         store = GatewayOutputStore(
-            client, job_id, attempt.number, self.party, client.site().storage_url, trained=self.trained
+            client,
+            job_id,
+            attempt.number,
+            self.party,
+            client.site().storage_url,
+            trained=client.trained_version(job_id, self.trained),
         )
         ctx = TaskContext(
             party=self.party,
@@ -395,12 +403,31 @@ class FinishJobOperator(_FederatedOperator):
         status, detail = _end_of_run({name: state for name, state in states.items() if name != self.task_id})
         with _as_airflow_errors(), _gateway(self.gateway_conn_id) as client:
             job = client.finish_job(job_id, self.party, status, detail)
+            published = self._published(client, job_id) if status is JobStatus.SUCCESS and self.models else {}
         self.log.info("job %s ended at %s: %s. The job is %s", job_id, self.party, detail or status, job.status)
         if status is not JobStatus.SUCCESS:
             raise AirflowFailException(f"The run failed: {detail}.")
         for asset in self.models:
-            context["outlet_events"][asset].extra = {**self.models_are, "model_version": job_id}
+            context["outlet_events"][asset].extra = {**self.models_are, "model_version": job_id, **published}
         return status.value
+
+    def _published(self, client: GatewayClient, job_id: str) -> dict[str, Any]:
+        """What the registry says of the version that the job made, once every party has it."""
+        version, operation = client.models.of_job(job_id, VERSION_SECONDS)
+        if operation is None or operation.state is not OperationState.DONE or version is None:
+            why = "it is not known here yet" if operation is None else operation.detail or operation.state.value
+            self.log.warning("the version of job %s is not at all parties: %s. See `fate model pending`", job_id, why)
+            return {"committed": False}
+        branches = [move.name for move in operation.change.moves]
+        self.log.info("version %s of %s is committed at all parties", version.version, operation.change.name)
+        return {
+            "model_id": version.model_id,
+            "model_version": version.version,
+            "model": operation.change.name,
+            "branches": branches,
+            "commit": version.commit,
+            "committed": True,
+        }
 
 
 _AWAY = (Presence.ABSENT, Presence.PARKED)

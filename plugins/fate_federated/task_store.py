@@ -20,7 +20,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from fate_federated.catalog.discovery import find_component, load_component
-from fate_federated.errors import DataError, ModelError, OutputNotFound, TableIsUploaded
+from fate_federated.errors import DataError, ModelError, ModelNotFound, OutputNotFound, TableIsUploaded
 from fate_federated.task.cache import Cache
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -116,7 +116,7 @@ class GatewayOutputStore:
     Attributes:
         storage_url: fsspec URL of the site's storage. Outputs of an attempt have their own folder there, so a rerun
             never writes over what an earlier attempt left.
-        trained: id of the job whose models this one predicts with; empty for a job that trains.
+        trained: id of the job, or version, whose models this one predicts with; empty for a job that trains.
     """
 
     client: GatewayClient
@@ -160,7 +160,20 @@ class GatewayOutputStore:
                 "No model is named to predict with. Write model_version in the conf's job parameters, or trigger the "
                 'DAG with --conf \'{"model_version": "<id of the job that trained>"}\'.'
             )
-        return self._load_model(self.trained, component, alias)
+        try:
+            return self._load_version(component, alias)
+        except ModelNotFound:
+            # The job's outputs are there even where its version is not: its commit waits, or was given up.
+            return self._load_model(self.trained, component, alias)
+
+    def _load_version(self, component: str, alias: str) -> Model:
+        """A model of a version of the registry."""
+        contents = {}
+        for buffer in ("Meta", "Param"):
+            about, data = self.client.models.read(self.trained, self.party, component, alias, buffer)
+            _import_messages(about.module)
+            contents[buffer] = _parse(MESSAGE_PACKAGE + about.message, data)
+        return Model(about.module, contents["Meta"], contents["Param"])
 
     def _load_model(self, job_id: str, component: str, alias: str) -> Model | None:
         record = self.client.get_output(TaskRef(job_id, component), self.party, MODEL, alias)

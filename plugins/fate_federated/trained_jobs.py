@@ -33,10 +33,12 @@ class TrainedJob:
     Attributes:
         texts: its dsl and conf.
         pipeline: with the parameters that its run was triggered with.
+        deployed: the components that predict, where somebody has chosen them; empty for those that FATE keeps.
     """
 
     texts: JobTexts
     pipeline: Pipeline
+    deployed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class TrainedJobs:
             replace(node, parameters={party: run_parameters(node, party, overrides) for party in node.participants})
             for node in pipeline.nodes
         )
-        return TrainedJob(texts, replace(pipeline, nodes=nodes))
+        return TrainedJob(texts, replace(pipeline, nodes=nodes), tuple(content.get("deployed", ())))
 
     def complete(self, dsl: Document | None, conf: Document) -> RenderedJob | None:
         """A job that predicts, with all that its files leave to the training.
@@ -118,12 +120,14 @@ class TrainedJobs:
             return None
         section, job_parameters = _job_parameters(conf)
         version = job_parameters.get("model_version")
-        trained = self.find(str(version)) if version else None
+        trained = self.find(self.version(str(version))) if version else None
         if trained is None:
             if dsl is not None:
                 return None
-            message = "model_version is left open" if not version else f"this site has no job {shorten(version)}"
-            remedy = "Name the id of the job that trained the model, or put the prediction's dsl beside the conf."
+            message = (
+                "model_version is left open" if not version else f"this site has no job or version {shorten(version)}"
+            )
+            remedy = "Name the job that trained it, or <model>@<branch or tag>; or put the prediction's dsl beside the conf."
             raise DslError([conf.problem((*section, "model_version"), message, remedy)])
         if dsl is None or dialect(conf) == 1:
             dsl = _derived(trained, conf)
@@ -136,7 +140,10 @@ def _derived(trained: TrainedJob, conf: Document) -> Document:
     if dialect(conf) == 2 and dialect(texts.conf) == 1:
         job = render(trained.pipeline)
         texts = JobTexts(read_json(job.dsl_text, texts.dsl.file), read_json(job.conf_text, texts.conf.file))
-    return read_json(json.dumps(predict_dsl(texts.dsl, texts.conf)), f"derived from the {texts.dsl.file}")
+    return read_json(
+        json.dumps(predict_dsl(texts.dsl, texts.conf, deployed=trained.deployed or None)),
+        f"derived from the {texts.dsl.file}",
+    )
 
 
 def _job_parameters(conf: Document) -> tuple[tuple[str, ...], dict[str, object]]:

@@ -191,7 +191,8 @@ def check_run_conf(pipeline: Pipeline, run_conf: Mapping[str, Any]) -> None:
     if predicts:
         version = run_conf.get(MODEL_VERSION, pipeline.job_parameters.model_version)
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
-            message = "no model is named" if version is None else f"{shorten(version)} is neither the id of a job nor <model>@<branch or tag>"
+            message = f"{shorten(version)} is neither the id of a job nor <model>@<branch or tag>"
+            message = "no model is named" if version is None else message
             remedy = f'Trigger the DAG with --conf \'{{"{MODEL_VERSION}": "<id of the job that trained>"}}\'.'
             findings.error(document, (MODEL_VERSION,), message, remedy)
     if OVERRIDES in run_conf:

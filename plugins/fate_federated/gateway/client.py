@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -161,6 +162,18 @@ class GatewayClient:
             PartyUnreachable: the initiator's gateway, which coordinates the job, did not answer.
         """
         return job_in(self._call(self._jobs.StopJob, jobs_pb2.StopJobRequest(job_id=job_id, detail=detail)))
+
+    def trained_version(self, job_id: str, text: str) -> str:
+        """The version that a job predicts with: a branch or tag stands for where it pointed when the job started.
+
+        Args:
+            text: of the conf or the run; empty for none.
+        """
+        if not text or text.isdecimal():
+            return text
+        files = self.get_job(job_id).files
+        overrides = json.loads(files.overrides or "{}") if files is not None else {}
+        return str(overrides.get("model_version", text))
 
     def attend(
         self, task: TaskRef, party: Party, *, participants: Iterable[Party], instance: str, attempt: int = 0

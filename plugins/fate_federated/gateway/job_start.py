@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -13,6 +15,8 @@ from sqlalchemy.orm import Session
 from fate_federated.dsl.document import read_json
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.parties import read_initiator, read_parties
+from fate_federated.dsl.pipeline import Mode
+from fate_federated.dsl.run_conf import MODEL_VERSION
 from fate_federated.errors import DslError, FateFederatedError, JobError, JobNotFound
 from fate_federated.gateway.background import Background
 from fate_federated.gateway.database import Database
@@ -20,9 +24,11 @@ from fate_federated.gateway.job_store import add_job, find_run, list_jobs, load_
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.links import Links, SiteLink, with_patience
 from fate_federated.gateway.locks import JobLocks
-from fate_federated.gateway.policy import check_files, check_order, compile_job
+from fate_federated.gateway.model_store import resolve
+from fate_federated.gateway.policy import check_files, check_order, compile_job, read_overrides
 from fate_federated.gateway.roster import Roster
 from fate_federated.gateway.runs import Runs
+from fate_federated.gateway.schema import ModelVersionRow
 from fate_federated.gateway.tables import Tables
 from fate_federated.gateway.tables_of_job import check_tables_exist
 from fate_federated.party import Party
@@ -69,6 +75,7 @@ class JobStart:
                 return await self._take_up(job, party, dag_id, f"{files.name}.{initiator}")
             if job is None or _is_waiting(job, party):
                 await self._check_own_tables(files, parties)
+                files = await self._name_version(files)
                 job = await self._create(job, initiator, parties, run_id, files)
             return job
 
@@ -101,6 +108,20 @@ class JobStart:
         hosted = [party for party in parties if self._links.is_local(party)]
         pipeline = await asyncio.to_thread(compile_job, files, self._site)
         await check_tables_exist(files, pipeline, hosted, self._tables)
+
+    async def _name_version(self, files: JobFiles) -> JobFiles:
+        """Where a job predicts with a branch or tag: the version that it points to now, for the parties of this run."""
+        pipeline = await asyncio.to_thread(compile_job, files, self._site)
+        overrides = read_overrides(files)
+        text = overrides.get(MODEL_VERSION, pipeline.job_parameters.model_version)
+        if pipeline.mode is not Mode.PREDICT or not isinstance(text, str):
+            return files
+        own = [node for node in pipeline.nodes if pipeline.initiator in node.participants]
+        needed = {edge.source for node in own for edge in node.inputs if edge.trained}
+        version = await self._database.run(lambda session: _version_for(session, text, needed))
+        if not version:
+            return files
+        return replace(files, overrides=json.dumps({**overrides, MODEL_VERSION: version}))
 
     async def resume(self) -> None:
         """After a restart: take back the jobs whose start it cut short. Starting such a run again begins anew."""
@@ -270,6 +291,27 @@ def _begin(session: Session, job_id: str) -> Job:
     if job.status.ended:
         raise JobError(f"Job {job_id} was ended before it began: {job.status} {job.detail}")
     return set_job(session, job_id, JobStatus.RUNNING, "", 0.0)
+
+
+def _version_for(session: Session, text: str, needed: set[str]) -> str:
+    """The version to predict with; empty where the registry does not know it, and the job's own outputs are used.
+
+    Raises:
+        JobError: it cannot be used.
+        ModelNotFound: a branch or tag is not there.
+    """
+    if text.isdecimal() and session.get(ModelVersionRow, text) is None:
+        return ""
+    row = resolve(session, "", text)
+    if row.retired:
+        raise JobError(f"Version {row.version} is retired. `fate model unretire {row.version}` makes it usable again.")
+    missing = sorted(needed - {component for component, _, _ in row.models})
+    if missing and row.models:
+        raise JobError(
+            f"{text} is version {row.version}, which has no model of {', '.join(missing)}, and this job's dsl was made "
+            "for one that has. Save the job's conf again, or name another version."
+        )
+    return row.version
 
 
 def _is_waiting(job: Job, party: Party) -> bool:

@@ -94,7 +94,8 @@ def _point(session: Session, request: ModelRequest, change: ModelChange, row: Mo
     name = check_ref_name(request.name)
     meant = resolve(session, row.model_id, request.ref)
     old = _expected(session, request, row, name)
-    if old == meant.version:
+    pointer = session.get(ModelRefRow, (row.model_id, name))
+    if kind is RefKind.BRANCH and pointer is not None and pointer.kind == kind and old == meant.version:
         raise RegistryError(f"The {kind} {name} of {row.name} is at version {old} already.")
     return replace(change, moves=(RefMove(kind, name, old, meant.version),))
 
