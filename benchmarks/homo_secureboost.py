@@ -3,8 +3,8 @@
     python benchmarks/homo_secureboost.py [--data ../shared/fate-data] [--trees 10] [--json]
 
 All three parties share the machine. The baseline is scikit-learn's histogram boosting of the pooled rows on one core,
-with as many trees, bins and levels: what the federation costs is the rest. How it grows with columns and parties follows, on made-up
-rows.
+with as many trees, bins and levels: what the federation costs is the rest. How it grows with columns and parties
+follows, on made-up rows.
 """
 
 from __future__ import annotations
