@@ -27,7 +27,7 @@ Fit = Callable[..., dict[Party, PartyResult]]
 Both = Callable[[Callable[[Pair], T]], tuple[T, T]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fit() -> Fit:
     """Train a case on shares, by a guest and a host and nobody else."""
 
