@@ -15,13 +15,13 @@ from fate_federated.task.context import TaskContext
 from fate_federated.task.table import Table
 
 
-def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data") -> Table:
-    """The first table of a port.
+def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data", *otherwise: str) -> Table:
+    """The first table of a port, or of the first of the others that has one.
 
     Raises:
         DataError: there is none.
     """
-    table = inputs.first(port)
+    table = inputs.first(port, *otherwise)
     if table is None:
         raise DataError(f"{ctx.component} has no input {port} at {ctx.party}.")
     return table

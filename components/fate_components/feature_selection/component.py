@@ -16,6 +16,7 @@ from fate_components.feature_selection.outputs import Course, model_of, summary_
 from fate_components.feature_selection.spec import HeteroFeatureSelectionParams
 from fate_components.feature_selection.steps import CORRELATION, IV_FILTERS, MANUALLY, TREE_FILTERS, Step, steps_of
 from fate_components.feature_selection.worth import Isometric, measured
+from fate_components.tables import input_table
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.party import Party, Role
 from fate_federated.task.component import Component, Inputs, Outputs
@@ -24,6 +25,8 @@ from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
+
+PORTS = ("data", "train_data", "test_data", "eval_data")
 
 BY_OTHERS = frozenset({*IV_FILTERS, *TREE_FILTERS, "statistic_filter", "psi_filter", "vif_filter"})
 """The filters whose values other components measured."""
@@ -54,7 +57,7 @@ class HeteroFeatureSelection(Component[HeteroFeatureSelectionParams]):
     Params = HeteroFeatureSelectionParams
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = _table(ctx, inputs)
+        table = input_table(ctx, inputs, *PORTS)
         if inputs.model is not None:
             return _apply(table, inputs.model)
         steps, models = steps_of(self.params), Isometric(inputs.isometric)
@@ -76,7 +79,7 @@ class HeteroFeatureSelection(Component[HeteroFeatureSelectionParams]):
         return self._outputs(ctx, table, course)
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = _table(ctx, inputs)
+        table = input_table(ctx, inputs, *PORTS)
         if inputs.model is not None:
             return _apply(table, inputs.model)
         steps, models = steps_of(self.params), Isometric(inputs.isometric)
@@ -143,13 +146,6 @@ class HeteroFeatureSelection(Component[HeteroFeatureSelectionParams]):
     def _outputs(self, ctx: TaskContext, table: Table, course: Course) -> Outputs:
         ctx.tracker.set_summary(summary_of(course))
         return _apply(table, model_of(self.params, course))
-
-
-def _table(ctx: TaskContext, inputs: Inputs) -> Table:
-    table = inputs.first("data", "train_data", "test_data", "eval_data")
-    if table is None:
-        raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
-    return table
 
 
 def _apply(table: Table, model: Model) -> Outputs:

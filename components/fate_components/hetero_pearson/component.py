@@ -29,7 +29,7 @@ from fate_components.hetero_pearson.model import (
     variance_inflation,
 )
 from fate_components.hetero_pearson.spec import HeteroPearsonParams
-from fate_components.tables import row_digest
+from fate_components.tables import input_table, row_digest
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.party import Party
 from fate_federated.pb.model import pearson_pb2 as pb
@@ -39,6 +39,8 @@ from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
+
+PORTS = ("data", "train_data", "test_data", "eval_data")
 
 
 class HeteroPearson(Component[HeteroPearsonParams]):
@@ -67,7 +69,7 @@ class HeteroPearson(Component[HeteroPearsonParams]):
     Params = HeteroPearsonParams
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = _table(ctx, inputs)
+        table = input_table(ctx, inputs, *PORTS)
         if inputs.model is not None:
             return Outputs((table,), inputs.model)
         names, standard = self._standardised(ctx, table)
@@ -98,7 +100,7 @@ class HeteroPearson(Component[HeteroPearsonParams]):
         return self._outputs(ctx, table, names, standard, compared, blocks)
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        table = _table(ctx, inputs)
+        table = input_table(ctx, inputs, *PORTS)
         if inputs.model is not None:
             return Outputs((table,), inputs.model)
         names, standard = self._standardised(ctx, table)
@@ -175,13 +177,6 @@ class HeteroPearson(Component[HeteroPearsonParams]):
         ctx.tracker.log_metric("statistic", "correlation", (), {"metric_type": "CORRELATION_GRAPH"})
         ctx.tracker.set_summary(summary)
         return Outputs((table,), Model("HeteroPearson", pb.PearsonModelMeta(shapes=shapes), param))
-
-
-def _table(ctx: TaskContext, inputs: Inputs) -> Table:
-    table = inputs.first("data", "train_data", "test_data", "eval_data")
-    if table is None:
-        raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
-    return table
 
 
 def _anonymous(party: Party, table: Table, names: Sequence[str]) -> list[str]:
