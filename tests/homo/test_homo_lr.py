@@ -41,12 +41,15 @@ def pooled(rows: Pool, label: np.ndarray, **params: Any) -> tuple[np.ndarray, li
     return train("HomoLR", rows.features, label, weight=rows.weight, **params)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adagrad", "nesterov_momentum_sgd"])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adagrad", "nesterov_momentum_sgd", "sqn"])
 @pytest.mark.parametrize("penalty", ["L2", "L1", None])
 def test_it_is_training_on_the_pooled_rows(optimizer: str, penalty: str | None) -> None:
     rows = pool([40, 25, 60])
-    results = rows.run("HomoLR", {**BASE, "optimizer": optimizer, "penalty": penalty})
-    expected, losses = pooled(rows, np.where(rows.label == 1, 1.0, -1.0), optimizer=optimizer, penalty=penalty)
+    sqn = {"update_interval_L": 2, "memory_M": 3}
+    params = {**BASE, "optimizer": optimizer, "penalty": penalty, "max_iter": 9, "sqn_param": sqn}
+    results = rows.run("HomoLR", params)
+    label = np.where(rows.label == 1, 1.0, -1.0)
+    expected, losses = pooled(rows, label, optimizer=optimizer, penalty=penalty, iterations=9)
     for party in rows.parties:
         np.testing.assert_allclose(weights(results[party])[:, 0], expected, rtol=0, atol=1e-9)
         np.testing.assert_allclose(results[party].summary["loss_history"], losses, rtol=0, atol=1e-9)
@@ -109,7 +112,8 @@ def test_batches_are_averaged_as_in_fedavg_and_fedprox(mu: float | None, aggrega
 
 def test_random_batches_and_shuffles_learn_too() -> None:
     rows = pool([200, 150])
-    for params in ({"batch_strategy": "random"}, {"shuffle": True}):
+    sqn = {"optimizer": "sqn", "learning_rate": 0.3, "sqn_param": {"sample_size": 100}}
+    for params in ({"batch_strategy": "random"}, {"shuffle": True}, sqn):
         results = rows.run(
             "HomoLR", {**BASE, "batch_size": 32, "max_iter": 20, "alpha": 0.001, "learning_rate": 1.0, **params}
         )
@@ -320,10 +324,9 @@ def test_training_at_one_party_only_is_refused() -> None:
     assert "do not both have training data" in str(outcomes[host])
 
 
-@pytest.mark.parametrize("params", [{"optimizer": "sqn"}, {"stepwise_param": {"need_stepwise": True}}])
-def test_what_it_does_not_do_is_refused(params: dict[str, Any]) -> None:
+def test_stepwise_choice_is_refused() -> None:
     with pytest.raises(DslError, match="not available for HomoLR"):
-        pool([40, 25]).run("HomoLR", params)
+        pool([40, 25]).run("HomoLR", {"stepwise_param": {"need_stepwise": True}})
 
 
 def test_it_ranks_rows_well() -> None:

@@ -18,14 +18,16 @@ class Kind:
 
     loss: Callable[[Floats, Floats], Floats]
     slope: Callable[[Floats, Floats], Floats]
-    bend: float
+    bend: float | Callable[[Floats], Floats]
 
 
 KINDS = {
     "HeteroLR": Kind(lambda u, y: np.log(2) - y * u / 2 + u**2 / 8, lambda u, y: u / 4 - y / 2, 0.25),
     "HeteroLinR": Kind(lambda u, y: (u - y) ** 2 / 2, lambda u, y: u - y, 1.0),
     "HeteroPoisson": Kind(lambda u, y: np.exp(u) - y * u, lambda u, y: np.exp(u) - y, float("nan")),
-    "HomoLR": Kind(lambda u, y: np.log1p(np.exp(-y * u)), lambda u, y: -y / (1 + np.exp(y * u)), float("nan")),
+    "HomoLR": Kind(
+        lambda u, y: np.log1p(np.exp(-y * u)), lambda u, y: -y / (1 + np.exp(y * u)), lambda u: 1 / (2 + 2 * np.cosh(u))
+    ),
 }
 
 
@@ -130,7 +132,8 @@ def train(
                 w = np.where(shrinks > 0, np.sign(w) * np.clip(np.abs(w) - r * alpha, 0, None), w)
             if optimizer == "sqn":
                 all_rows = np.arange(len(y)) if present is None else np.flatnonzero(present)
-                hessian = (X[all_rows] * (c[all_rows] * kind.bend)[:, None]).T @ X[all_rows] / len(all_rows)
+                bend = kind.bend(X[all_rows] @ w) if callable(kind.bend) else kind.bend
+                hessian = (X[all_rows] * (c[all_rows] * bend)[:, None]).T @ X[all_rows] / len(all_rows)
                 sqn.stepped(w, hessian + np.diag(alpha * shrinks) * (penalty == "L2"))
         losses.append(float(np.mean(found)))
     return w, losses

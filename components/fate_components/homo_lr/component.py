@@ -21,14 +21,21 @@ from fate_components.homo.agreement import (
 )
 from fate_components.homo_lr.gradient import Shard
 from fate_components.homo_lr.spec import HomoLRParams
-from fate_components.homo_lr.training import Training, said_from_wire
+from fate_components.homo_lr.training import (
+    Training,
+    makes_common_steps,
+    optimizer_of,
+    rhythm_of,
+    said_from_wire,
+    sums_of,
+)
 from fate_components.linear.course import Progress
 from fate_components.linear.cross_validation import folds_of, judged, present_in_folds
 from fate_components.linear.data import Labels, checked_weight, initial_weights, log_losses, tables_of
 from fate_components.linear.learner import checked_features, part_of
 from fate_components.linear.messages import Standing, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart, linear_part
-from fate_components.linear.optimizer import OPTIMIZERS, Descent
+from fate_components.linear.optimizer import Descent
 from fate_components.linear.outputs import model_of, summary_with_losses
 from fate_components.linear.prediction import classified, joined
 from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
@@ -87,10 +94,13 @@ class HomoLR(Component[HomoLRParams]):
             return Outputs()
         serve_classes(ctx)
         lead = lead_of(ctx)
-        with Aggregator.open(ctx, 1 + self.params.rounds, grace_seconds=self.grace_seconds) as aggregator:
-            models = len(aggregator.serve().values) - 1
+        with Aggregator.open(ctx, sums_of(self.params), grace_seconds=self.grace_seconds) as aggregator:
+            *rows, several = aggregator.serve().values.tolist()
+            models, rhythm = len(rows), rhythm_of(self.params) if makes_common_steps(self.params, several) else None
             for number in range(self.params.rounds):
                 aggregator.serve()
+                if rhythm is not None and rhythm.measures(number + 1):
+                    aggregator.serve()
                 verdict, standing = said_from_wire(lead.pull("round", number), models)
                 log_losses(ctx, number, verdict)
                 if standing.stop or all(verdict.converged):
@@ -154,10 +164,10 @@ class HomoLR(Component[HomoLRParams]):
         penalized[len(train.feature_names) :] = 0.0
         params = self.params
         descent = Descent(
-            start, np.ones_like(start), penalized, OPTIMIZERS[params.optimizer](), params.penalty, params.alpha,
+            start, np.ones_like(start), penalized, optimizer_of(params), params.penalty, params.alpha,
             params.learning_rate, params.decay, params.decay_sqrt,
         )  # fmt: skip
-        client = Client.open(ctx, 1 + params.rounds)
+        client = Client.open(ctx, sums_of(params))
         return Training(
             ctx, params, circle, client, Shard(features, label, counted, here), descent, ctx.rng, validate
         )  # fmt: skip

@@ -48,3 +48,12 @@ class Shard:
         residual = -label * probability(-margin) * counted
         many = np.maximum(self.present[at].sum(axis=0), 1)
         return (loss * counted).sum(axis=0) / many, features.T @ residual / many
+
+    def curvature(self, weights: Floats, change: Floats, rows: Rows | None = None) -> Floats:
+        """The Hessian of :meth:`gradient`'s loss times a change of the weights, shape (F, K)."""
+        at = slice(None) if rows is None else rows
+        features = self.features[at]
+        chance = probability(features @ weights)
+        bent = chance * (1 - chance) * (features @ change) * self.counted[at]
+        curved: Floats = features.T @ bent / np.maximum(self.present[at].sum(axis=0), 1)
+        return curved

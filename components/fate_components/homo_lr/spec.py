@@ -25,13 +25,6 @@ class HomoLRParams(TrainingParams, LogisticParams):
     mu: float = Field(0.1, ge=0)
     """FedProx: weight of the proximal term."""
 
-    @field_validator("optimizer")
-    @classmethod
-    def _of_known_steps(cls, value: str) -> str:
-        if value == "sqn":
-            raise unavailable("sqn is not available for HomoLR: use another optimizer")
-        return value
-
     @field_validator("stepwise_param")
     @classmethod
     def _without_steps(cls, value: StepwiseParams) -> StepwiseParams:
@@ -41,7 +34,7 @@ class HomoLRParams(TrainingParams, LogisticParams):
 
     @property
     def rounds(self) -> int:
-        """Aggregations of models at most."""
+        """Aggregations of gradients or weights at most."""
         return -(-self.max_iter // self.aggregate_iters)
 
 

@@ -18,7 +18,8 @@ from fate_components.linear.data import log_losses
 from fate_components.linear.family import diverged
 from fate_components.linear.messages import Rows, Standing, Verdict
 from fate_components.linear.model import Floats
-from fate_components.linear.optimizer import Descent
+from fate_components.linear.optimizer import OPTIMIZERS, Descent, Optimizer
+from fate_components.linear.quasi_newton import QuasiNewton, Rhythm, two_loop
 from fate_components.secure_aggregation.client import Client
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.context import TaskContext
@@ -26,6 +27,30 @@ from fate_federated.task.context import TaskContext
 log = logging.getLogger(__name__)
 
 LARGEST_WEIGHT = 1e9
+
+
+def rhythm_of(params: HomoLRParams) -> Rhythm | None:
+    """When sqn measures what; None with another optimizer."""
+    sqn = params.sqn_param
+    return Rhythm(sqn.update_interval_L, sqn.memory_M) if params.optimizer == "sqn" else None
+
+
+def sums_of(params: HomoLRParams) -> int:
+    """Secure sums that a training takes at most."""
+    return 1 + params.rounds * (2 if params.optimizer == "sqn" else 1)
+
+
+def makes_common_steps(params: HomoLRParams, parties_with_batches: float) -> bool:
+    """Whether each party makes one step in a round, so that all can make it together."""
+    return params.aggregate_iters == 1 and parties_with_batches < 1
+
+
+def optimizer_of(params: HomoLRParams) -> Optimizer:
+    """Every party has all weights: also what sqn combines it has by itself."""
+    rhythm = rhythm_of(params)
+    if rhythm is None:
+        return OPTIMIZERS[params.optimizer]()
+    return QuasiNewton(rhythm, lambda products: np.stack([two_loop(some) for some in products]))
 
 
 @dataclass(slots=True)
@@ -93,15 +118,14 @@ class Training:
         totals = self.client.total(np.append(rows, several)).values
         if not (totals[:-1] >= 1).all():
             raise DataError(f"{self.ctx.component} has a model without rows: there are too few for the folds.")
-        return rows / totals[:-1], self.params.aggregate_iters == 1 and totals[-1] < 1
+        return rows / totals[:-1], makes_common_steps(self.params, totals[-1])
 
     def _common_step(self, share: Floats) -> Floats:
         """One step of all along the gradient of all rows; returns the loss before it."""
         loss, gradient = self.shard.gradient(self.descent.weights)
         mean = self._mean(np.vstack([gradient, loss]), share)
         total: Floats = mean[-1] + self.descent.penalty_loss()
-        self.descent.step(mean[:-1])
-        self._check(0)
+        self._step(mean[:-1], 0, lambda change: self._mean(self._curvature(change), share))
         return total
 
     def _own_steps(self, iterations: range, share: Floats) -> Floats:
@@ -114,8 +138,7 @@ class Training:
                 _, gradient = self.shard.gradient(self.descent.weights, rows)
                 if self.params.use_proximal:
                     gradient = gradient + self.params.mu * (self.descent.weights - common)
-                self.descent.step(gradient)
-                self._check(iteration)
+                self._step(gradient, iteration, self._curvature)
         mean = self._mean(np.vstack([self.descent.weights, loss]), share)
         self.descent.weights = np.where(self.descent.active, mean[:-1], common)
         total: Floats = mean[-1] + penalty
@@ -143,10 +166,28 @@ class Training:
         for start in range(0, rows, size):
             yield order[start : start + size]
 
-    def _check(self, iteration: int) -> None:
-        weights = self.descent.weights
-        if not np.isfinite(weights).all() or np.abs(weights).max(initial=0) > LARGEST_WEIGHT:
+    def _step(self, gradient: Floats, iteration: int, curvature: Callable[[Floats], Floats]) -> None:
+        """One step, and with sqn what it measures.
+
+        Args:
+            curvature: the Hessian of the loss without its penalty times a change of the weights.
+
+        Raises:
+            ModelError: the weights grew beyond all bounds.
+        """
+        descent = self.descent
+        descent.step(gradient)
+        if not np.isfinite(descent.weights).all() or np.abs(descent.weights).max(initial=0) > LARGEST_WEIGHT:
             raise diverged((0, iteration))
+        if isinstance(descent.optimizer, QuasiNewton):
+            penalty = descent.alpha * descent.penalized if descent.penalty == "L2" else 0.0
+            descent.optimizer.stepped(descent.weights, lambda change: curvature(change) + penalty * change)
+
+    def _curvature(self, change: Floats) -> Floats:
+        """Of this party's rows, or of a sample of them."""
+        rows, size = len(self.shard.features), self.params.sqn_param.sample_size
+        sample = None if size >= rows else self.shuffle.choice(rows, size, replace=False)
+        return self.shard.curvature(self.descent.weights, change, sample)
 
     def _judge(
         self, number: int, iterations: range, before: Floats, loss: Floats, old: Floats
