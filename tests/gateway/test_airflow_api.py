@@ -41,6 +41,15 @@ async def test_a_token_that_is_no_longer_taken_is_renewed(
     assert await airflow.task_state("demo", "run", "b") is None
 
 
+async def test_a_call_that_finds_the_database_locked_is_made_again(server: AirflowServer, airflow: Airflow) -> None:
+    server.tasks["demo", "run", "a"] = "success"
+    server.locked = 2
+    assert await airflow.task_state("demo", "run", "a") == "success"
+    server.locked = airflow_api.TRIES
+    with pytest.raises(SiteError, match=r"500.*Database error"):
+        await airflow.task_state("demo", "run", "a")
+
+
 async def test_a_wrong_password_is_said_so(server: AirflowServer, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("wrong")
     airflow = Airflow(server.url, "gateway", tmp_path / "password")

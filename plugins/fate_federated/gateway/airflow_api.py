@@ -18,6 +18,7 @@ from fate_federated.errors import JobError, SiteError
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 20.0
+TRIES = 4
 DAG_SECONDS = 60.0
 POLL_SECONDS = 0.3
 UNENDED_RUN_STATES = frozenset({"queued", "running"})
@@ -133,15 +134,16 @@ class Airflow:
     async def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        for _ in range(2):
+        for _ in range(TRIES):
             if not self._token:
                 self._token = await self._new_token()
             headers = {"Authorization": f"Bearer {self._token}"}
             reply = await self._send(method, f"/api/v2{path}", json=body, params=query, headers=headers)
-            if reply.status_code != httpx.codes.UNAUTHORIZED:
+            if reply.status_code == httpx.codes.UNAUTHORIZED:
+                # Tokens live for a day.
+                self._token = ""
+            elif not found_database_locked(reply):
                 break
-            # Tokens live for a day.
-            self._token = ""
         return reply
 
     async def _new_token(self) -> str:
@@ -166,6 +168,20 @@ class Airflow:
             return reply
         request = f"{reply.request.method} {reply.request.url.path}"
         raise SiteError(f"Airflow at {self._url} refused {request}: {reply.status_code} {reply.text[:500]}")
+
+
+def found_database_locked(reply: httpx.Response) -> bool:
+    """Whether a call did nothing because another held the lock of Airflow's SQLite.
+
+    Airflow 3.3 waits for the lock, to write its audit log, on the thread on which the lock's holder would go on:
+    neither does until the one that waits gives up, after SQLite's five seconds.
+    """
+    if reply.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+        return False
+    try:
+        return bool(reply.json()["detail"]["reason"] == "Database error")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _part(text: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from fate_federated.errors import SiteError
+from fate_federated.gateway.airflow_api import TRIES, found_database_locked
 
 CALL_SECONDS = 30.0
 EXECUTION_PING = "/execution/health/ping"
@@ -64,12 +65,16 @@ class AirflowApi:
     def send(
         self, method: str, path: str, *, json: Any = None, params: Mapping[str, Any] | None = None
     ) -> httpx.Response:
-        """One call under ``/api/v2``, whatever its status."""
-        if not self._token:
-            self._token = self._log_in()
-        response = self._request(method, f"/api/v2/{path}", json, params, {"Authorization": f"Bearer {self._token}"})
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            self._token = ""
+        """One call under ``/api/v2``, whatever its status; again where Airflow found its SQLite locked."""
+        for _ in range(TRIES):
+            if not self._token:
+                self._token = self._log_in()
+            headers = {"Authorization": f"Bearer {self._token}"}
+            response = self._request(method, f"/api/v2/{path}", json, params, headers)
+            if response.status_code == httpx.codes.UNAUTHORIZED:
+                self._token = ""
+            if not found_database_locked(response):
+                break
         return response
 
     def _log_in(self) -> str:
