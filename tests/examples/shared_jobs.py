@@ -114,20 +114,30 @@ class ExampleTables:
             self._uploaded[file] = self._upload(file)
         return self._uploaded[file]
 
-    def _upload(self, name: str) -> Table:
-        head, path = True, DATA / f"{name}.csv"
-        if name == "breast_hetero_host_tag_value":
+    def source(self, name: str) -> tuple[Path, CsvFormat]:
+        """The file of the table that a conf calls so.
+
+        Raises:
+            NoSuchData: there is none.
+        """
+        file = FILES.get(name, name)
+        head, path = True, DATA / f"{file}.csv"
+        if file == "breast_hetero_host_tag_value":
             head = False
-        elif name == "breast_tags_commas":
-            head, path = False, self._folder / f"{name}.csv"
+        elif file == "breast_tags_commas":
+            head, path = False, self._folder / f"{file}.csv"
             path.write_text((DATA / "breast_hetero_host_tag_value.csv").read_text().replace(";", ","))
-        elif name == "breast_label":
-            path = self._folder / f"{name}.csv"
+        elif file == "breast_label":
+            path = self._folder / f"{file}.csv"
             path.write_text((DATA / "breast_hetero_guest.csv").read_text().replace("id,y,", "id,label,", 1))
         if not path.exists():
-            raise NoSuchData(name)
+            raise NoSuchData(file)
+        return path, CsvFormat(head=head)
+
+    def _upload(self, name: str) -> Table:
+        path, form = self.source(name)
         target = self._folder / f"{name}.parquet"
-        csv_to_parquet(path, lambda: target.open("wb"), CsvFormat(head=head))
+        csv_to_parquet(path, lambda: target.open("wb"), form)
         return Table.from_arrow(pq.read_table(target))
 
 
@@ -196,22 +206,34 @@ def run_example(name: str, tables: ExampleTables, modules: Collection[str] | Non
 
 
 def run_cheaply(pipeline: Pipeline, tables: ExampleTables, **of_earlier_jobs: Any) -> dict[str, PartyResults]:
-    """Run a job with smaller keys and fewer rounds.
+    """Run a job with smaller keys and fewer rounds. See :func:`run_as_it_is`."""
+    nodes = tuple(_cheaper(node) for node in pipeline.nodes)
+    return run_as_it_is(replace(pipeline, nodes=nodes), tables, **of_earlier_jobs)
+
+
+def run_as_it_is(pipeline: Pipeline, tables: ExampleTables, **of_earlier_jobs: Any) -> dict[str, PartyResults]:
+    """Run a job.
 
     Args:
         of_earlier_jobs: as :meth:`Federation.run_pipeline` takes it.
     """
-    nodes = tuple(_cheaper(node) for node in pipeline.nodes)
     catalogues = {
-        party: {
-            (table["namespace"], table["name"]): tables[table["name"]]
-            for node in nodes
-            if node.module == "Reader" and (table := node.parameters.get(party, {}).get("table"))
-        }
+        party: {table: tables[table[1]] for at, table in tables_read(pipeline) if at == party}
         for party in pipeline.parties
     }
     federation = Federation(pipeline.parties, seed=0, deadline_seconds=120)
-    return federation.run_pipeline(replace(pipeline, nodes=nodes), catalogues, **of_earlier_jobs)
+    return federation.run_pipeline(pipeline, catalogues, **of_earlier_jobs)
+
+
+def tables_read(pipeline: Pipeline) -> list[tuple[Party, tuple[str, str]]]:
+    """Namespace and name of the tables that a job reads, with who reads it."""
+    return [
+        (party, (table["namespace"], table["name"]))
+        for node in pipeline.nodes
+        if node.module == "Reader"
+        for party, given in node.parameters.items()
+        if (table := given.get("table"))
+    ]
 
 
 def by_role(results: Mapping[str, PartyResults]) -> Results:
