@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.scripted_peer import content, run_against
 from fate_components.feature_selection.choice import Offered
 from fate_components.feature_selection.model import kept_columns
 from fate_components.feature_selection.spec import HETERO_FEATURE_SELECTION, HeteroFeatureSelectionParams
@@ -22,7 +23,6 @@ from fate_federated.task.model import Model
 from fate_federated.task.run import build_params
 from fate_federated.task.table import Table
 from fate_federated.transport.memory import Message
-from fate_federated.wire.payload import decode
 
 ROWS = 400
 CHEAPER: Mapping[str, Mapping[str, Any]] = {
@@ -523,7 +523,7 @@ def test_names_and_values_stay_where_they_are(guest: Party, host: Party, message
         inputs, ["manually", "iv_filter", "correlation_filter"], models, record=messages.append,
         manually_param={"filter_out_names": ["some"]}, iv_param={"threshold": 1},
     )  # fmt: skip
-    found = [(message.sender, message.tag, decode(message.structure, message.body)) for message in messages]
+    found = [(message.sender, message.tag, content(message)) for message in messages]
     assert [(sender, tag) for sender, tag, _ in found if sender == guest] == [
         (guest, "filters"), (guest, "kept.0"), (guest, "kept.1"),
     ]  # fmt: skip
@@ -631,6 +631,46 @@ def test_what_a_host_sends_is_checked(host: Party) -> None:
             Offered.from_wire(host, value)
     with pytest.raises(MessageRejected, match="in the model of HeteroPearson"):
         Offered.from_wire(host, {"PSI": np.array([1])}).at("HeteroPearson")
+
+
+@pytest.mark.parametrize("filters", [None, "iv_filter", [1], ["iv_filter", "iv_filter"], ["iv_top_k"], []])
+def test_a_host_lets_the_guest_choose_by_what_was_agreed_only(filters: Any, guest: Party, host: Party) -> None:
+    inputs = tables(guest, host)
+    models = trained(inputs, HeteroFeatureBinning={})
+    given = Inputs({"data": [inputs[host]]}, isometric=models[host])
+    with pytest.raises((DataError, MessageRejected), match="filters"):
+        run_against(
+            HETERO_FEATURE_SELECTION, {"filter_methods": ["iv_filter"]}, host, given, guest, {"filters": filters}
+        )
+
+
+@pytest.mark.parametrize("kept", [None, [True] * 5, np.ones(4, np.bool_), np.ones(5), np.ones((5, 1), np.bool_)])
+def test_a_host_takes_a_choice_of_its_own_columns_only(kept: Any, guest: Party, host: Party) -> None:
+    inputs = tables(guest, host)
+    models = trained(inputs, HeteroFeatureBinning={})
+    given = Inputs({"data": [inputs[host]]}, isometric=models[host])
+    sent = {"filters": ["iv_filter"], "kept.0": kept}
+    with pytest.raises(MessageRejected, match="did not say of 5 columns whether they stay"):
+        run_against(HETERO_FEATURE_SELECTION, {"filter_methods": ["iv_filter"]}, host, given, guest, sent)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        ({"HeteroFeatureBinning": np.array([7])}, DataError),
+        ({"HeteroPearson": np.array([1])}, MessageRejected),
+        (np.array([1]), MessageRejected),
+    ],
+)
+def test_a_guest_chooses_among_columns_that_were_measured_only(
+    columns: Any, error: type[Exception], guest: Party, host: Party
+) -> None:
+    inputs = tables(guest, host)
+    given = Inputs({"data": [inputs[guest]]}, isometric=trained(inputs, HeteroFeatureBinning={})[guest])
+    with pytest.raises(error, match="host-10000"):
+        run_against(
+            HETERO_FEATURE_SELECTION, {"filter_methods": ["iv_filter"]}, guest, given, host, {"columns.0": columns}
+        )
 
 
 # The rule

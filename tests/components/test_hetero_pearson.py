@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.scripted_peer import content, run_against
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.packed_array import PackedArray
 from fate_components.crypto.paillier import PublicKey, generate_keypair
@@ -28,6 +29,7 @@ from fate_components.hetero_pearson.model import (
     variance_inflation,
 )
 from fate_components.hetero_pearson.spec import HETERO_PEARSON
+from fate_components.tables import row_digest
 from fate_federated.errors import AttemptFailed, CryptoError, DataError, DslError, MessageRejected, ModelError
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
@@ -37,7 +39,6 @@ from fate_federated.task.component import Inputs
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 from fate_federated.transport.memory import Message
-from fate_federated.wire.payload import decode
 
 ROWS = 120
 CHEAP = {"fixpoint_bit_length": 1024}
@@ -202,7 +203,7 @@ def test_a_model_is_handed_on(guest: Party, host: Party) -> None:
 
 
 def sent(messages: list[Message], sender: Party, tag: str) -> Any:
-    return next(decode(each.structure, each.body) for each in messages if (each.sender, each.tag) == (sender, tag))
+    return next(content(each) for each in messages if (each.sender, each.tag) == (sender, tag))
 
 
 def test_what_leaves_is_encrypted_but_for_the_correlations(guest: Party, host: Party, messages: list[Message]) -> None:
@@ -343,3 +344,45 @@ def test_what_is_no_answer_is_rejected(guest: Party, host: Party) -> None:
     for constant in (None, np.zeros(2), np.zeros((1, 2), np.bool_)):
         with pytest.raises(MessageRejected):
             constant_from_wire(constant, host)
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "match"),
+    [
+        ("names", ["age"], "something else than the anonymous names"),
+        ("names", ["guest_9999_0"], "something else than the anonymous names"),
+        ("names", None, "something else than the anonymous names"),
+        ("constant", np.array([False]), "told of 1 columns, and named 2"),
+        ("sums", None, "ciphertexts"),
+    ],
+)
+def test_a_guest_believes_no_other_host(said: str, value: Any, match: str, guest: Party, host: Party) -> None:
+    names: dict[str, Any] = {"names": ["host_10000_0", "host_10000_4"], "constant": np.zeros(2, np.bool_), "sums": {}}
+    given = Inputs({"data": [tables(guest)[guest]]})
+    with pytest.raises((MessageRejected, CryptoError), match=match):
+        run_against(HETERO_PEARSON, CHEAP, guest, given, host, {**names, said: value})
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "match"),
+    [
+        ("plan", {"rows": 1}, "not the Plan that was agreed"),
+        ("columns", 3, "ciphertexts"),
+        ("names", ["guest_9999_0"], "named 1 columns where 2 were agreed"),
+        ("correlation", np.zeros((1, 4)), "does not hold 2 by 4 correlations"),
+    ],
+)
+def test_a_host_believes_no_other_guest(said: str, value: Any, match: str, guest: Party, host: Party) -> None:
+    table = tables(guest, host)[host]
+    private, plan = generate_keypair(1024), Plan(ROWS, row_digest(table), 2)
+    honest: dict[str, Any] = {
+        "plan": plan.to_wire(),
+        "key": private.public.to_wire(),
+        "columns": encrypted_columns(private, standardise(table.features[:, :2]), plan),
+        "names": ["guest_9999_0", "guest_9999_1"],
+        "correlation": np.zeros((2, 4)),
+    }
+    given = Inputs({"data": [table]})
+    assert run_against(HETERO_PEARSON, CHEAP, host, given, guest, honest).model is not None
+    with pytest.raises((MessageRejected, CryptoError), match=match):
+        run_against(HETERO_PEARSON, CHEAP, host, given, guest, {**honest, said: value})
