@@ -39,6 +39,8 @@ HOMO_LR = "v1.11.4/examples/flow_test_template/homo_lr"
 TEMPLATE = "v1.11.4/examples/experiment_template/dsl/v2"
 COLUMN_EXPAND = f"{TEMPLATE}/column_expand/test_column_expand"
 POISSON = f"{V2}/hetero_poisson_regression/test_hetero_poisson"
+SSHE_LR = f"{V2}/hetero_sshe_lr/hetero_lr"
+SSHE_LIN_R = f"{V2}/hetero_sshe_linr/hetero_linr"
 CACHE_LOADER = f"{V2}/intersect/test_intersect_job_rsa_cache_loader"
 
 ONE_COLUMN = "leaves a host of these data one column, which HeteroLR refuses: its selection has a test of its own"
@@ -50,6 +52,9 @@ OTHERWISE = {
     f"{V2}/homo_secureboost/test_predict": "names a table for a reader that its dsl does not have",
     f"{POISSON}_predict_job": "predicts: a test of its own",
     f"{COLUMN_EXPAND}_predict_job": "predicts: a test of its own",
+    f"{SSHE_LR}_normal_predict": "predicts: a test of its own",
+    f"{SSHE_LIN_R}_predict": "predicts: a test of its own",
+    f"{SSHE_LIN_R}_sample_weight": "weights rows by the first column, which FATE does not find, and which is below 0",
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_manually_job": ONE_COLUMN,
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_sample_job": ONE_COLUMN,
     f"{TEMPLATE}/hetero_lr/test_hetero_lr_train_verify_job": ONE_COLUMN,
@@ -71,11 +76,15 @@ TRAINING = {
     "v1.4.6/examples/test/demo/predict": "v1.4.6/examples/test/demo/train_job",
     f"{V1}/homo_logistic_regression/test_predict": f"{V1}/homo_logistic_regression/test_homolr_train_job",
     f"{HOMO_LR}/homo-lr-normal-predict-conf": f"{HOMO_LR}/homo_lr_train",
+    f"{SSHE_LR}_normal_predict": f"{SSHE_LR}_compute_loss",
+    f"{SSHE_LIN_R}_predict": f"{SSHE_LIN_R}_validate",
     f"{V1}/homo_secureboost/test_predict": f"{V1}/homo_secureboost/test_secureboost_train_binary",
 }  # fmt: skip
 """A job that trains, by the job that predicts with its model."""
 
-PREDICTORS = frozenset({"HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR", "HomoSecureboost"})
+PREDICTORS = frozenset(
+    {"HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR", "HeteroSSHELR", "HeteroSSHELinR", "HomoSecureboost"}
+)
 
 
 def shortened(name: str) -> str:
