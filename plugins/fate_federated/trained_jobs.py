@@ -127,7 +127,7 @@ class TrainedJobs:
             message = (
                 "model_version is left open" if not version else f"this site has no job or version {shorten(version)}"
             )
-            remedy = "Name the job that trained it, or <model>@<branch or tag>; or put the prediction's dsl beside the conf."
+            remedy = "Name the training's job or <model>@<branch or tag>, or put the prediction's dsl beside the conf."
             raise DslError([conf.problem((*section, "model_version"), message, remedy)])
         if dsl is None or dialect(conf) == 1:
             dsl = _derived(trained, conf)

@@ -125,7 +125,7 @@ def test_a_prediction_uses_what_a_tag_means_when_it_starts(federation: Federatio
 
     missing = JobFiles("scores", completed.dsl_text, completed.conf_text.replace("credit@v1", "credit@v2"))
     federation.drop(GUEST, missing)
-    with pytest.raises(ModelNotFound, match="no branch, tag or version 'v2'. Known: experiment, v1"):
+    with pytest.raises(ModelNotFound, match=r"no branch, tag or version 'v2'\. Known: experiment, v1"):
         site.client().start_job(GUEST, f"scores.{GUEST}", "manual__2", missing)
 
 

@@ -124,6 +124,22 @@ def show(namespace: NAMESPACE, name: NAME, site: SiteOption = DEFAULT_SITE, json
 
 
 @app.command()
+def snapshot(
+    namespace: NAMESPACE,
+    name: NAME,
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the log.")] = "",
+    site: SiteOption = DEFAULT_SITE,
+) -> None:
+    """Keep a table as it is now under DVC. Versions of models that are trained on it from now on name the snapshot."""
+    from fate_federated.site.site import Site
+
+    with Site(site).gateway() as gateway:
+        taken = gateway.models.snapshot(namespace, name, message)
+    how = "is as in its last snapshot" if taken.unchanged else "is kept"
+    output().print(f"{namespace}.{name} {how}: md5 {taken.digest}, git commit {taken.commit[:12]}", highlight=False)
+
+
+@app.command()
 def delete(namespace: NAMESPACE, name: NAME, site: SiteOption = DEFAULT_SITE) -> None:
     """Remove a table and its file."""
     from fate_federated.site.site import Site

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +13,6 @@ from fate_federated.registry.names import DEFAULT_BRANCH, DEPLOY_BRANCH, split_r
 from fate_federated.wire.model_records import Action
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fate_federated.wire.model_records import ModelOperation
 
 app = typer.Typer(help="Models: versions, branches, tags.", no_args_is_help=True, rich_markup_mode=None)
@@ -244,6 +243,74 @@ def cancel(
 
     with Site(site).gateway() as gateway:
         _print(gateway.models.cancel(change_id))
+
+
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="A model; all of them if not given.")] = "",
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    site: SiteOption = DEFAULT_SITE,
+    json: JsonOption = False,
+) -> None:
+    """Compare every file with its hash, git and DVC with the registry, and all parties with each other. Exits with 1
+    where something is left that is wrong.
+    """
+    from dataclasses import asdict
+
+    from fate_federated.site.site import Site
+
+    with Site(site).gateway() as gateway:
+        report = gateway.models.check(model, repair=repair)
+    if json:
+        print_json(asdict(report))
+    else:
+        console = output()
+        for found in report.findings:
+            of = f"{found.model} {found.version}".strip()
+            console.print(f"{of}: {found.what}. {found.remedy}", highlight=False, markup=False)
+        wrong = len(report.findings) - sum(found.repaired for found in report.findings)
+        console.print(
+            f"{report.versions} versions, {report.files} files, {report.bytes / 1e6:.1f} MB: "
+            + (f"{wrong} things are wrong." if wrong else "all is as it should be."),
+            highlight=False,
+        )
+    if any(not found.repaired for found in report.findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    ref: REF,
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Where the file goes.")] = Path(),
+    party: Annotated[str, typer.Option(help="Whose part; the first party of this site if not given.")] = "",
+    site: SiteOption = DEFAULT_SITE,
+) -> None:
+    """Write one party's part of a version as a zip in FATE 1.x's layout."""
+    from fate_federated.party import Party
+    from fate_federated.site.site import Site
+
+    with Site(site).gateway() as gateway:
+        file = gateway.models.export(ref, folder, Party.parse(party) if party else None)
+    output().print(f"{file}, {file.stat().st_size / 1e6:.1f} MB", highlight=False, markup=False)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A zip that `fate model export`, or FATE, has made.", exists=True)],
+    party: Annotated[str, typer.Option(help="Whose part it is; the first party of this site if not given.")] = "",
+    branch: Annotated[str, typer.Option(help="The branch that the version goes to.")] = DEFAULT_BRANCH,
+    message: MESSAGE = "",
+    site: SiteOption = DEFAULT_SITE,
+) -> None:
+    """Hand in one party's part of a version. The version is made when every party has done so at its site."""
+    from fate_federated.party import Party
+    from fate_federated.site.site import Site
+
+    target = Site(site)
+    by = Party.parse(party) if party else target.settings.hosted[0]
+    with target.gateway() as gateway:
+        author = f"{getpass.getuser()} at {target.name}"
+        _print(gateway.models.import_part(file, by, branch=branch, message=message, author=author))
 
 
 def _change(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -19,9 +20,20 @@ from fate_federated.wire.model_convert import (
     model_in,
     model_version_in,
     operation_in,
+    report_in,
     request_out,
+    snapshot_in,
 )
-from fate_federated.wire.model_records import DiffLine, Model, ModelFile, ModelOperation, ModelRequest, ModelVersion
+from fate_federated.wire.model_records import (
+    CheckReport,
+    DiffLine,
+    Model,
+    ModelFile,
+    ModelOperation,
+    ModelRequest,
+    ModelVersion,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from fate_federated.party import Party
@@ -30,6 +42,7 @@ T = TypeVar("T")
 
 CALL_SECONDS = 30.0
 STREAM_SECONDS = 3600.0
+CHUNK_BYTES = 1 << 20
 
 
 class ModelClient:
@@ -142,12 +155,61 @@ class ModelClient:
 
         return call_with_patience(read, self._address, SILENCE_SECONDS)
 
-    def stream(self, parts: Iterator[models_pb2.FilePart]) -> Iterator[bytes]:
+    def check(self, model: str = "", *, repair: bool = False) -> CheckReport:
+        """Compare every file with its hash, git and the DVC remote with the registry, and all parties with each other.
+
+        Args:
+            model: name or model_id; empty for all.
+            repair: mend what can be mended.
+        """
+        request = models_pb2.CheckRequest(model=model, repair=repair)
+        return report_in(self._call(self._stub.Check, request, timeout=STREAM_SECONDS))
+
+    def export(self, ref: str, folder: Path, party: Party | None = None) -> Path:
+        """Write a party's part of a version as FATE's zip into a folder; gives the file.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+        query = models_pb2.ExportQuery(ref=ref, party=None if party is None else party_out(party))
         try:
-            for part in parts:
-                yield part.data
+            parts = self._stub.Export(query, timeout=STREAM_SECONDS)
+            target = folder / next(parts).message.replace("/", "_")
+            with target.open("wb") as file:
+                for part in parts:
+                    file.write(part.data)
         except grpc.RpcError as error:
             raise error_of(error, self._address) from None
+        return target
+
+    def import_part(
+        self, file: Path, party: Party, *, branch: str = "", message: str = "", author: str = ""
+    ) -> ModelOperation:
+        """Hand in a party's part of a version; the version is made when every party has done so.
+
+        Raises:
+            RegistryError: the file cannot be taken, or other parties have not handed in theirs yet.
+        """
+
+        def parts() -> Iterator[models_pb2.ImportPart]:
+            yield models_pb2.ImportPart(party=party_out(party), branch=branch, message=message, author=author)
+            with file.open("rb") as stream:
+                while part := stream.read(CHUNK_BYTES):
+                    yield models_pb2.ImportPart(data=part)
+
+        try:
+            return operation_in(self._stub.Import(parts(), timeout=STREAM_SECONDS))
+        except grpc.RpcError as error:
+            raise error_of(error, self._address) from None
+
+    def snapshot(self, namespace: str, name: str, message: str = "") -> Snapshot:
+        """Keep a table as it is now under DVC.
+
+        Raises:
+            TableNotFound: there is none of that name.
+        """
+        request = models_pb2.SnapshotRequest(namespace=namespace, name=name, message=message)
+        return snapshot_in(self._call(self._stub.SnapshotTable, request, timeout=STREAM_SECONDS))
 
     def _call(self, method: Callable[..., T], request: Any, *, timeout: float = CALL_SECONDS) -> T:
         return call_with_patience(lambda: method(request, timeout=timeout), self._address, self._patience)

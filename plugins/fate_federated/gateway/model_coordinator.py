@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from fate_federated.errors import AccessDenied, FateFederatedError, JobError, RegistryError
 from fate_federated.gateway.background import Background
 from fate_federated.gateway.database import Database
+from fate_federated.gateway.imports import staged_about
 from fate_federated.gateway.locks import JobLocks
 from fate_federated.gateway.model_links import ModelLink, ModelLinks
 from fate_federated.gateway.model_requests import plan_change, rebase
@@ -38,8 +39,9 @@ from fate_federated.gateway.model_store import (
 )
 from fate_federated.gateway.schema import ModelOperationRow
 from fate_federated.party import Party
+from fate_federated.settings import SiteSettings
 from fate_federated.transport.rpc import is_transient
-from fate_federated.wire.model_convert import change_out
+from fate_federated.wire.model_convert import VERSION, change_out
 from fate_federated.wire.model_records import (
     Action,
     ModelChange,
@@ -62,8 +64,8 @@ LONGEST_PAUSE_SECONDS = 15.0
 class ModelCoordinator:
     """Takes requests, and drives changes to their end."""
 
-    def __init__(self, database: Database, links: ModelLinks) -> None:
-        self._database, self._links = database, links
+    def __init__(self, site: SiteSettings, database: Database, links: ModelLinks) -> None:
+        self._site, self._database, self._links = site, database, links
         self._locks = JobLocks()
         self._background = Background()
         self._driven: dict[str, asyncio.Event] = {}
@@ -77,12 +79,14 @@ class ModelCoordinator:
             AccessDenied, ModelNotFound, RegistryError: it cannot be made; nothing has changed.
         """
         change_id = request.request_id or uuid.uuid4().hex
+        imports = request.action is Action.IMPORT and VERSION.fullmatch(request.ref)
+        imported = staged_about(self._site, request.ref) if imports else None
 
         def work(session: Session) -> ModelChange:
             row = operation_row(session, change_id)
             if row is not None:
                 return change_of(row)
-            change = plan_change(session, request, change_id, self.new_version(), time.time())
+            change = plan_change(session, request, change_id, self.new_version(), time.time(), imported)
             if not self._links.is_local(change.initiator):
                 raise AccessDenied(f"{change.name} is coordinated by {change.initiator}, not by this site.")
             waits = open_operation(session, change.model_id)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -16,18 +17,22 @@ from fate_federated.party import Party
 from fate_federated.pb import models_pb2
 from fate_federated.pb.models_pb2_grpc import ModelFederationServicer, ModelsServicer
 from fate_federated.registry.layout import META, PARAM
+from fate_federated.registry.repository import CHUNK_BYTES
 from fate_federated.wire.convert import party_in
 from fate_federated.wire.model_convert import (
     change_in,
     decision_in,
     decision_out,
     line_out,
+    message_in,
     model_id_in,
     model_out,
     model_version_out,
     operation_out,
     part_out,
+    report_out,
     request_in,
+    snapshot_out,
     version_in,
 )
 
@@ -99,6 +104,42 @@ class ModelsFace(ModelsServicer):
             return models_pb2.ModelDiff(
                 old=model_version_out(old), new=model_version_out(new), lines=map(line_out, lines)
             )
+
+    async def Check(self, request: models_pb2.CheckRequest, context: Any) -> models_pb2.CheckReply:
+        async with self._access.site(context):
+            return report_out(await self._models.check.check(request.model, repair=request.repair))
+
+    async def Export(self, request: models_pb2.ExportQuery, context: Any) -> AsyncIterator[models_pb2.FilePart]:
+        async with self._access.site(context) as caller:
+            party = party_in(request.party) if request.HasField("party") else None
+            if party is not None:
+                caller.must_speak_for(party)
+            name, path = await self._models.archives.export(request.model, request.ref, party)
+            try:
+                yield models_pb2.FilePart(message=name, bytes=path.stat().st_size)
+                with path.open("rb") as stream:
+                    while part := await asyncio.to_thread(stream.read, CHUNK_BYTES):
+                        yield models_pb2.FilePart(data=part)
+            finally:
+                path.unlink(missing_ok=True)
+
+    async def Import(
+        self, request_iterator: AsyncIterator[models_pb2.ImportPart], context: Any
+    ) -> models_pb2.ModelOperation:
+        async with self._access.site(context) as caller:
+            first = await anext(request_iterator, None)
+            if first is None or not first.HasField("party"):
+                raise MessageRejected("An import begins with the party whose part it is.")
+            party = party_in(first.party)
+            caller.must_speak_for(party)
+            parts = (part.data async for part in request_iterator)
+            message, author = message_in(first.message), message_in(first.author)[:200]
+            return operation_out(await self._models.take_import(party, first.branch[:256], message, author, parts))
+
+    async def SnapshotTable(self, request: models_pb2.SnapshotRequest, context: Any) -> models_pb2.Snapshot:
+        async with self._access.site(context):
+            message = message_in(request.message)
+            return snapshot_out(await self._models.snapshots.take(request.namespace, request.name, message))
 
 
 class ModelFederationFace(ModelFederationServicer):

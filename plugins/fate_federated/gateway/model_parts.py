@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from fate_federated.dsl.pipeline import Pipeline
 from fate_federated.dsl.run_conf import resolve_run_conf, run_parameters
 from fate_federated.errors import DslError, RegistryError, TableNotFound
 from fate_federated.gateway.database import Database
+from fate_federated.gateway.imports import staged_about, staged_imports
 from fate_federated.gateway.job_store import load_whole_job
 from fate_federated.gateway.model_store import Prepared
 from fate_federated.gateway.policy import compile_job, named_tables, read_overrides
@@ -25,8 +26,10 @@ from fate_federated.gateway.tables import Tables
 from fate_federated.gateway.tracker import Tracker
 from fate_federated.party import Party
 from fate_federated.pb.model.pipeline_pb2 import Pipeline as PipelineMessage
+from fate_federated.registry.archive import bare_pipeline
 from fate_federated.registry.layout import DEFINE, META, PIPELINE, component_of, define_text, read_define
 from fate_federated.registry.repository import METRICS, PARAMS, KeptFile, KeptFolder, ModelRepository, digest_of
+from fate_federated.registry.tables import fingerprint, snapshot_of
 from fate_federated.registry.version_files import (
     StoredModel,
     files_of,
@@ -38,7 +41,7 @@ from fate_federated.registry.version_files import (
 )
 from fate_federated.settings import SiteSettings
 from fate_federated.wire.model_records import ModelChange, ModelComponent, ModelPart, VersionKind
-from fate_federated.wire.records import Job, JobFiles, TableRecord, TaskMetrics
+from fate_federated.wire.records import Job, JobFiles, TaskMetrics
 
 T = TypeVar("T")
 
@@ -135,7 +138,8 @@ class ModelParts:
             except TableNotFound:
                 found.append({**said, "gone": True})
                 continue
-            found.append({**said, **fingerprint(record)})
+            snapshot = await self._files.run(partial(snapshot_of, self._files.repository, record))
+            found.append({**said, **fingerprint(record), **({"snapshot": snapshot} if snapshot else {})})
         return found
 
     def _keep_training(self, change: ModelChange, training: _Training) -> Prepared:
@@ -189,30 +193,30 @@ class ModelParts:
 
     # --- imported -----------------------------------------------------------------------------------------------------
 
-    def staged_import(self, version: str, party: Party) -> Path:
-        """Where a party's part waits that was unpacked for an import."""
-        return self._site.path("gateway/imports") / version / str(party)
-
     def _keep_import(self, change: ModelChange) -> Prepared:
         about = change.version
         if about is None:
             raise ValueError("the change makes no version")
         repository = self._files.repository
+        said = staged_about(self._site, about.version)
+        if said is not None and (said.initiator, set(said.parties)) != (
+            str(change.initiator),
+            set(map(str, change.parties)),
+        ):
+            raise RegistryError(f"The part of version {about.version} at {self._site.name} is of other parties.")
         name = ""
         with repository.staging() as folder:
             for party in self._hosted(change):
-                staged = self.staged_import(about.version, party)
+                staged = staged_imports(self._site, about.version) / str(party)
                 if not staged.is_dir():
                     raise RegistryError(
                         f"{party} has no part of version {about.version} yet: `fate model import FILE --party {party}` "
                         f"at {self._site.name}."
                     )
-                for path in staged.rglob("*"):
-                    if path.is_file():
-                        target = folder / str(party) / path.relative_to(staged)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(path.read_bytes())
-                name = files_of(PipelineMessage.FromString((folder / str(party) / PIPELINE).read_bytes())).name
+                shutil.copytree(staged, folder / str(party))
+                pipeline = bare_pipeline(PipelineMessage.FromString((staged / PIPELINE).read_bytes()))
+                write_pipeline(folder / str(party), pipeline)
+                name = files_of(pipeline).name
             kept = repository.keep(folder)
         return self._described(change, kept, {}, {}, [], name)
 
@@ -262,18 +266,6 @@ class ModelParts:
 def _parameters(pipeline: Pipeline, party: Party, overrides: Mapping[str, object]) -> dict[str, Mapping[str, Any]]:
     resolved = resolve_run_conf(pipeline.airflow.params, overrides)
     return {node.name: run_parameters(node, party, resolved) for node in pipeline.nodes if party in node.participants}
-
-
-def fingerprint(record: TableRecord) -> dict[str, Any]:
-    """What tells a table from another without showing a value of it."""
-    schema = json.dumps([record.id_column, *([column.name, column.type] for column in record.columns)])
-    return {
-        "rows": record.rows,
-        "columns": len(record.columns),
-        "schema": hashlib.sha256(schema.encode()).hexdigest(),
-        "made": record.created_at,
-        "location": record.location,
-    }
 
 
 def figures(told: Iterable[TaskMetrics], *, several: bool) -> dict[str, Any]:

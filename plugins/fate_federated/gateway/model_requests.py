@@ -7,10 +7,11 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from fate_federated.errors import AccessDenied, RegistryError
-from fate_federated.gateway.model_store import model_row, resolve
+from fate_federated.gateway.model_store import find_model, model_row, resolve
 from fate_federated.gateway.schema import ModelRefRow, ModelRow, ModelVersionRow
 from fate_federated.party import Party
-from fate_federated.registry.names import DEPLOY_BRANCH, check_ref_name
+from fate_federated.registry.archive import ArchiveAbout
+from fate_federated.registry.names import DEFAULT_BRANCH, DEPLOY_BRANCH, check_ref_name, model_key
 from fate_federated.wire.model_records import (
     Action,
     Mark,
@@ -31,16 +32,26 @@ _MARKS = {
 }
 
 
-def plan_change(session: Session, request: ModelRequest, change_id: str, version: str, now: float) -> ModelChange:
+def plan_change(
+    session: Session,
+    request: ModelRequest,
+    change_id: str,
+    version: str,
+    now: float,
+    imported: ArchiveAbout | None = None,
+) -> ModelChange:
     """The change that a request means, as the model is now.
 
     Args:
         version: for the version that it makes, if it makes one.
+        imported: what the parts say that were unpacked here, for an import.
 
     Raises:
         AccessDenied: who asks is no party of the model.
         ModelNotFound, RegistryError: it means nothing, or cannot be.
     """
+    if request.action is Action.IMPORT:
+        return _import(session, request, change_id, imported, now)
     row = model_row(session, request.model)
     parties = tuple(map(Party.parse, row.parties))
     if request.by not in parties:
@@ -138,6 +149,36 @@ def _roll_back(
     about = NewVersion(version, old, source.version, VersionKind.RESTORED, source.job_id, tuple(source.components))
     message = request.message or f"Roll {branch} back to {source.version}"
     return replace(change, version=about, message=message, moves=(RefMove(RefKind.BRANCH, branch, old, version),))
+
+
+def _import(
+    session: Session, request: ModelRequest, change_id: str, about: ArchiveAbout | None, now: float
+) -> ModelChange:
+    if about is None:
+        raise RegistryError(
+            f"The initiator has no part of version {request.ref} yet: `fate model import FILE` at its site."
+        )
+    parties = tuple(map(Party.parse, about.parties))
+    if request.by not in parties:
+        raise AccessDenied(f"{request.by} is no party of {about.model_id}: only its parties may change it.")
+    known = find_model(session, about.model_id)
+    key = model_key(about.model_id)
+    branch = check_ref_name(request.branch or DEFAULT_BRANCH)
+    parent = head(session, about.model_id, branch)
+    return ModelChange(
+        change_id=change_id,
+        action=Action.IMPORT,
+        model_id=about.model_id,
+        name=known.name if known is not None else key if key != "model" else "imported",
+        initiator=Party.parse(about.initiator),
+        parties=parties,
+        by=request.by,
+        author=request.author or str(request.by),
+        message=request.message or about.message or f"Import {about.version}",
+        created_at=now,
+        version=NewVersion(about.version, parent, "", VersionKind.IMPORTED, about.job_id),
+        moves=(RefMove(RefKind.BRANCH, branch, parent, about.version),),
+    )
 
 
 def _expected(session: Session, request: ModelRequest, row: ModelRow, name: str) -> str:

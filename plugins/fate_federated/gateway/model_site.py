@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from fate_federated.errors import FateFederatedError, RegistryError
 from fate_federated.gateway.database import Database
+from fate_federated.gateway.imports import staged_imports
 from fate_federated.gateway.locks import JobLocks
 from fate_federated.gateway.model_parts import ModelFiles, ModelParts
 from fate_federated.gateway.model_rules import check_change
@@ -42,6 +44,7 @@ from fate_federated.settings import SiteSettings
 from fate_federated.trained_jobs import TrainedJobs
 from fate_federated.wire.model_convert import change_out
 from fate_federated.wire.model_records import (
+    Action,
     ModelChange,
     ModelDecision,
     ModelPart,
@@ -159,6 +162,9 @@ class ModelSite:
 
         await self._database.run(work)
         log.info("%s of %s is made (%s)", change.action, change.name, change.change_id)
+        if change.action is Action.IMPORT and change.version is not None:
+            staged = staged_imports(self._site, change.version.version)
+            await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
         await self.mirror(change)
 
     def _check_own(self, prepared: Prepared, parts: Sequence[ModelPart]) -> None:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from fate_federated.errors import ModelNotFound, RegistryError
 from fate_federated.gateway.database import Database
 from fate_federated.gateway.job_store import load_job
+from fate_federated.gateway.model_archives import ModelArchives
+from fate_federated.gateway.model_check import ModelCheck
 from fate_federated.gateway.model_jobs import ModelJobs
 from fate_federated.gateway.model_links import ModelLinks
 from fate_federated.gateway.model_parts import ModelFiles
@@ -33,6 +35,7 @@ from fate_federated.gateway.model_store import (
     version_of_job,
 )
 from fate_federated.gateway.schema import ModelOperationRow, ModelVersionRow
+from fate_federated.gateway.snapshots import Snapshots
 from fate_federated.party import Party
 from fate_federated.registry.diff import MOST_BYTES, MOST_LINES, content_of, differences
 from fate_federated.registry.layout import DEFINE, read_define
@@ -46,6 +49,7 @@ from fate_federated.wire.model_records import (
     ModelOperation,
     ModelRequest,
     ModelVersion,
+    OperationState,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +70,11 @@ class Models:
         jobs: ModelJobs,
         here: ModelSite,
         files: ModelFiles,
+        check: ModelCheck,
+        archives: ModelArchives,
+        snapshots: Snapshots,
     ) -> None:
+        self.check, self.archives, self.snapshots = check, archives, snapshots
         self._hosted, self._database, self._links = hosted, database, links
         self._jobs, self._here, self._files = jobs, here, files
 
@@ -160,6 +168,27 @@ class Models:
             if operation.state.ended or time.monotonic() > deadline:
                 return operation
             await self._here.wait_for_change(POLL_SECONDS)
+
+    async def take_import(
+        self, party: Party, branch: str, message: str, author: str, parts: AsyncIterator[bytes]
+    ) -> ModelOperation:
+        """Unpack a party's part of a version, and make the version once every party has done so.
+
+        Raises:
+            RegistryError: the archive cannot be taken; or it is, and other parties have not imported theirs yet.
+        """
+        about = await self.archives.receive(party, parts)
+        request = ModelRequest(
+            Action.IMPORT, about.model_id, party, ref=about.version, branch=branch, message=message, author=author
+        )
+        staged = f"The part of {party} is unpacked and waits"
+        try:
+            operation = await self._links.of(Party.parse(about.initiator)).ask(request)
+        except RegistryError as error:
+            raise RegistryError(f"{staged}: {error}") from error
+        if operation.state is OperationState.ABORTED:
+            raise RegistryError(f"{staged}: {operation.detail}")
+        return operation
 
     async def operation(self, change_id: str) -> ModelOperation:
         """A change, as far as this site knows it.

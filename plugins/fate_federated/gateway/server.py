@@ -27,6 +27,8 @@ from fate_federated.gateway.links import Links, RemoteSite
 from fate_federated.gateway.local_site import LocalSite
 from fate_federated.gateway.locks import JobLocks
 from fate_federated.gateway.mailbox import Mailbox
+from fate_federated.gateway.model_archives import ModelArchives
+from fate_federated.gateway.model_check import ModelCheck
 from fate_federated.gateway.model_coordinator import ModelCoordinator
 from fate_federated.gateway.model_faces import ModelFederationFace, ModelsFace
 from fate_federated.gateway.model_jobs import ModelJobs
@@ -48,6 +50,7 @@ from fate_federated.gateway.servicers import (
     TrackingFace,
 )
 from fate_federated.gateway.silence import SilenceWatch
+from fate_federated.gateway.snapshots import Snapshots
 from fate_federated.gateway.tables import Tables
 from fate_federated.gateway.tracker import Tracker
 from fate_federated.party import Party
@@ -223,11 +226,22 @@ def _models(
 ) -> ModelService:
     files = ModelFiles(ModelRepository(site.model_repository, site.model_remote))
     here = ModelSite(site, database, ModelParts(site, database, tracker, tables, files), files)
-    coordinator = ModelCoordinator(database, links)
+    coordinator = ModelCoordinator(site, database, links)
     local = LocalModels(site.hosted, database, here, coordinator, links)
     links.add_local(local)
     jobs = ModelJobs(site, database, coordinator)
-    return ModelService(Models(site.hosted, database, links, jobs, here, files), local, jobs, coordinator, files)
+    models = Models(
+        hosted=site.hosted,
+        database=database,
+        links=links,
+        jobs=jobs,
+        here=here,
+        files=files,
+        check=ModelCheck(site.hosted, database, links, files),
+        archives=ModelArchives(site, database, files),
+        snapshots=Snapshots(tables, files),
+    )
+    return ModelService(models, local, jobs, coordinator, files)
 
 
 def describe(site: SiteSettings) -> SiteDescription:

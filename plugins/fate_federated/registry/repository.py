@@ -34,7 +34,7 @@ ABOUT = "version.json"
 METRICS = "metrics.json"
 PARAMS = "params.json"
 BASE_BRANCH = "main"
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = COPY_BYTES = 1 << 20
 
 _DVC_YAML = b"metrics:\n  - metrics.json\nparams:\n  - params.json\n"
 _README = """\
@@ -147,6 +147,7 @@ class ModelRepository:
         self.root = root
         self._remote = remote
         self._git: pygit2.Repository | None = None
+        self._cache: Path | None = None
 
     @property
     def git(self) -> pygit2.Repository:
@@ -293,10 +294,20 @@ class ModelRepository:
         with path.open("rb") as stream:
             yield stream
 
+    @contextmanager
+    def open_intact(self, file: KeptFile) -> Iterator[BinaryIO]:
+        """The same, after looking whether it is what was kept; fetched anew from the remote where it is not."""
+        if not self.is_intact(file):
+            self.restore(file)
+        with self.path_of(file.md5).open("rb") as stream:
+            yield stream
+
     def path_of(self, md5: str) -> Path:
         """Where the cache has an object."""
-        with self._dvc("find") as repo:
-            return Path(repo.cache.local.oid_to_path(md5))
+        if self._cache is None:
+            with self._dvc("find") as repo:
+                self._cache = Path(repo.cache.local.path)
+        return self._cache / md5[:2] / md5[2:]
 
     def fetch(self, md5: str) -> None:
         """Get an object from the remote."""
@@ -316,6 +327,18 @@ class ModelRepository:
 
         with self._dvc("push") as repo:
             self._push(repo, HashInfo("md5", md5))
+
+    def push_object(self, md5: str) -> None:
+        """Copy one object from the cache to the remote, whatever DVC remembers of that.
+
+        Raises:
+            RegistryError: the cache does not have it either.
+        """
+        with self._dvc("push") as repo:
+            source, remote = repo.cache.local, repo.cloud.get_remote_odb(None, "push")
+            if not Path(source.oid_to_path(md5)).is_file():
+                raise RegistryError(f"Neither the cache of {self.root} nor its DVC remote has {md5}.")
+            remote.add(source.oid_to_path(md5), source.fs, md5)
 
     def missing_in_remote(self, md5s: Sequence[str]) -> list[str]:
         """Those objects that the remote does not have."""
@@ -353,7 +376,12 @@ class ModelRepository:
             raise RegistryError(f"The file {file.md5} of a model is not what was kept, here and in the DVC remote.")
 
     def _push(self, repo: Repo, info: Any) -> None:
-        result = repo.cloud.push({info})
+        from dvc_data.hashfile.transfer import transfer
+
+        cache = repo.cache.local
+        remote = repo.cloud.get_remote_odb(None, "push")
+        # What a folder names goes first, so that a folder in the remote is a whole one.
+        result = transfer(cache, remote, {info}, shallow=False, cache_odb=cache)
         if result.failed:
             raise RegistryError(
                 f"{len(result.failed)} files could not be pushed to the DVC remote {self._remote_name(repo)}. "
