@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.homo.aggregating import ARBITER, GUEST, hosts, run
 
-from fate_components.homo_secureboost import quantiles
+from fate_components.homo import quantiles
 from fate_components.secure_aggregation.client import Client
 from fate_federated.errors import FateFederatedError, MessageRejected
 
 Floats = npt.NDArray[np.float64]
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
 
 
 def found(parts: list[list[Floats]], shares: Floats) -> list[Floats]:
@@ -57,6 +57,10 @@ def test_numbers_and_integers_have_the_same_order(values: Floats) -> None:
     assert (ends >= values).all()
     np.testing.assert_array_equal(quantiles.ordered(ends), integers)
     assert (ends - values <= np.abs(values) * 2.0**-20 + 1e-300).all()
+
+
+def test_numbers_next_to_zero_count_as_zero() -> None:
+    assert len(set(quantiles.ordered(np.array([0.0, -0.0, 5e-324, -1e-310])).tolist())) == 1
 
 
 @settings(max_examples=15, deadline=None)

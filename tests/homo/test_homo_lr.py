@@ -219,7 +219,7 @@ def test_what_the_arbiter_receives_is_masked_and_little_else() -> None:
     rows.run("HomoLR", BASE, record=messages.append)
     of_arbiter = [message for message in messages if message.receiver == ARBITER]
     assert {message.tag.partition(".")[0] for message in of_arbiter} == {
-        "trains", "classes", "aggregation_keys", "aggregation_masked", "aggregation_opened", "round",
+        "trains", "values", "aggregation_keys", "aggregation_masked", "aggregation_opened", "round",
     }  # fmt: skip
     for party in rows.parties:
         words = [

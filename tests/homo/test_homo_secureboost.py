@@ -11,7 +11,7 @@ from scipy.stats import kstest
 from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Floats, Pool, losing_run, pool
 from tests.secureboost.plain_boosting import boosted, cut_points
 
-from fate_components.homo_secureboost import quantiles
+from fate_components.homo import quantiles
 from fate_components.homo_secureboost.component import HomoSecureBoost
 from fate_components.homo_secureboost.messages import Decisions
 from fate_components.homo_secureboost.spec import HomoSecureBoostParams
@@ -250,7 +250,7 @@ def test_what_the_arbiter_receives_is_masked_and_little_else() -> None:
     rows.run(MODULE, BASE, record=messages.append)
     of_arbiter = [message for message in messages if message.receiver == ARBITER]
     assert {message.tag.partition(".")[0] for message in of_arbiter} == {
-        "trains", "classes", "aggregation_keys", "aggregation_masked", "aggregation_opened", "verdict",
+        "trains", "values", "aggregation_keys", "aggregation_masked", "aggregation_opened", "verdict",
     }  # fmt: skip
     for party in rows.parties:
         words = np.concatenate([

@@ -7,23 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from fate_components.columns import anonymous_name, chosen_columns, numbers, with_columns
+from fate_components.columns import anonymous_name
 from fate_components.crypto.packed_array import PackedArray
 from fate_components.crypto.paillier import PrivateKey, PublicKey, generate_keypair
+from fate_components.feature_binning.applying import binned_table, transformed_names
 from fate_components.feature_binning.exchange import HostColumn, Plan, host_columns, merged_by_guest, sum_events
 from fate_components.feature_binning.fit import Binned, bin_columns
 from fate_components.feature_binning.messages import Learnt, column_evidence, host_evidence, model_of
-from fate_components.feature_binning.model import Integers, binning_of
+from fate_components.feature_binning.model import Integers
 from fate_components.feature_binning.optimal import Rule, merge
 from fate_components.feature_binning.spec import HeteroFeatureBinningParams
 from fate_components.tables import input_table, label_text, row_digest
-from fate_federated.errors import DataError, ModelError
+from fate_federated.errors import DataError
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
-from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
+
+MODULE = "HeteroFeatureBinning"
 
 
 class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
@@ -57,7 +59,7 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table = input_table(ctx, inputs)
         if inputs.model is not None:
-            return self._apply(ctx, table, inputs.model)
+            return Outputs((binned_table(table, inputs.model),), inputs.model)
         labelled = not self.params.skip_static
         events, classes = _events(ctx, table) if labelled else (np.empty((len(table), 1), np.int64), [])
         if self.params.transform_param.transform_type == "woe" and len(classes) > 1:
@@ -70,15 +72,13 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
         evidence = {column.name: column_evidence(self.params, column, events) for column in columns if labelled}
         hosts = self._host_columns(ctx, plan, private, events.sum(axis=0)) if private is not None else {}
         learnt = Learnt(columns, evidence, classes, hosts)
-        transformed = self._transformed(table, columns)
-        return self._apply(
-            ctx, table, model_of(self.params, ctx.party, table.feature_names, learnt, transformed), learnt
-        )
+        transformed = transformed_names(self.params.transform_param, table.feature_names, columns)
+        return self._outputs(ctx, table, learnt, transformed)
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table = input_table(ctx, inputs)
         if inputs.model is not None:
-            return self._apply(ctx, table, inputs.model)
+            return Outputs((binned_table(table, inputs.model),), inputs.model)
         plan = Plan.from_wire(ctx.guest.pull("plan"))
         if plan.counts_events and plan.digest != row_digest(table):
             raise DataError(
@@ -96,14 +96,12 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
             columns = self._count(ctx, plan, table, columns)
         elif plan.counts_events:
             ctx.guest.push("events", None)
-        transformed = self._transformed(table, columns)
+        transformed = transformed_names(self.params.transform_param, table.feature_names, columns)
         if self.params.transform_param.transform_type == "woe" and transformed:
             log.warning("transform_type woe: a host does not learn weights, its columns stay as they are")
             transformed = ()
         learnt = Learnt(columns)
-        return self._apply(
-            ctx, table, model_of(self.params, ctx.party, table.feature_names, learnt, transformed), learnt
-        )
+        return self._outputs(ctx, table, learnt, transformed)
 
     # The guest's part
 
@@ -160,33 +158,10 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
             optimal.mixture,
         )  # fmt: skip
 
-    def _transformed(self, table: Table, columns: list[Binned]) -> tuple[str, ...]:
-        transform = self.params.transform_param
-        if transform.transform_type is None:
-            return ()
-        binned = [column.name for column in columns]
-        if transform.transform_cols == -1:
-            return tuple(binned)
-        chosen = chosen_columns(
-            table.feature_names, transform.transform_cols, transform.transform_names,
-            ("transform_cols", "transform_names"),
-        )  # fmt: skip
-        without = [name for name in chosen if name not in binned]
-        if without:
-            raise DataError(f"transform_param names columns that are not binned: {', '.join(without)}.")
-        return chosen
-
-    def _apply(self, ctx: TaskContext, table: Table, model: Model, learnt: Learnt | None = None) -> Outputs:
-        binning = binning_of(model)
-        absent = [name for name in binning.transformed if name not in table.feature_names]
-        if absent:
-            raise ModelError(f"The model bins columns that the table lacks: {', '.join(absent)}.")
-        values = numbers(table, binning.transformed)
-        replaced = {name: binning.transform(name, values[:, place]) for place, name in enumerate(binning.transformed)}
-        log.info("%d columns in bins, %d of them replaced", len(binning.split_points), len(replaced))
-        if learnt is not None:
-            self._tell(ctx, learnt)
-        return Outputs((with_columns(table, replaced),), model)
+    def _outputs(self, ctx: TaskContext, table: Table, learnt: Learnt, transformed: tuple[str, ...]) -> Outputs:
+        model = model_of(MODULE, self.params.method, self.params, ctx.party, table.feature_names, learnt, transformed)
+        self._tell(ctx, learnt)
+        return Outputs((binned_table(table, model),), model)
 
     def _tell(self, ctx: TaskContext, learnt: Learnt) -> None:
         summary: dict[str, Any] = {"bins": {column.name: column.bins for column in learnt.columns}}

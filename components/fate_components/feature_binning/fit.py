@@ -10,6 +10,7 @@ import numpy as np
 from fate_components.columns import chosen_columns, numbers
 from fate_components.feature_binning.model import Floats, Integers, bin_numbers
 from fate_components.feature_binning.spec import HeteroFeatureBinningParams
+from fate_federated.catalog.modules.feature import BinningParams
 from fate_federated.errors import DataError
 from fate_federated.task.table import Table
 
@@ -53,7 +54,7 @@ def bin_columns(params: HeteroFeatureBinningParams, table: Table) -> list[Binned
     header = table.feature_names
     if not len(table):
         raise DataError("A table without rows has no bins: the parties have no row in common.")
-    given = _given_points(params, header)
+    given = given_points(params, header)
     categories = chosen_columns(
         header, params.category_indexes, params.category_names, ("category_indexes", "category_names")
     )
@@ -91,7 +92,12 @@ def _points(params: HeteroFeatureBinningParams, values: Floats) -> Floats:
     return points
 
 
-def _given_points(params: HeteroFeatureBinningParams, header: Sequence[str]) -> dict[str, Floats]:
+def given_points(params: BinningParams, header: Sequence[str]) -> dict[str, Floats]:
+    """Ends of bins that the parameters name, by column.
+
+    Raises:
+        DataError: a column does not exist, or its ends are no numbers.
+    """
     given: dict[str, Floats] = {}
     for index, points in (params.split_points_by_index or {}).items():
         if not index.isdecimal() or int(index) >= len(header):

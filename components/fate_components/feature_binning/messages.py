@@ -11,7 +11,7 @@ from fate_components.columns import anonymous_name
 from fate_components.feature_binning.exchange import HostColumn
 from fate_components.feature_binning.fit import Binned
 from fate_components.feature_binning.model import Evidence, Integers, evidence_of, is_monotonic
-from fate_components.feature_binning.spec import HeteroFeatureBinningParams
+from fate_federated.catalog.modules.feature import BinningParams
 from fate_federated.party import Party
 from fate_federated.pb.model import feature_binning_pb2 as pb
 from fate_federated.task.model import Model
@@ -35,19 +35,20 @@ class Learnt:
 
 
 def model_of(
-    params: HeteroFeatureBinningParams, party: Party, header: Sequence[str], learnt: Learnt, transformed: Sequence[str]
-) -> Model:
+    module: str, method: str, params: BinningParams, party: Party, header: Sequence[str], learnt: Learnt,
+    transformed: Sequence[str],
+) -> Model:  # fmt: skip
     """The model of one party."""
     transform_type = params.transform_param.transform_type
     meta = pb.FeatureBinningMeta(
-        need_run=params.need_run, method=params.method, compress_thres=params.compress_thres,
+        need_run=params.need_run, method=method, compress_thres=params.compress_thres,
         head_size=params.head_size, error=params.error, bin_num=params.bin_num,
         cols=[column.name for column in learnt.columns], adjustment_factor=params.adjustment_factor,
         local_only=params.local_only, skip_static=params.skip_static,
         transform_param=pb.TransformMeta(
             transform_cols=[header.index(name) for name in transformed], transform_type=transform_type or ""
         ),
-        optimal_metric_method=params.optimal_binning_param.metric_method if params.method == "optimal" else "",
+        optimal_metric_method=params.optimal_binning_param.metric_method if method == "optimal" else "",
     )  # fmt: skip
     results = [_own_result(party, learnt, place) for place in range(max(len(learnt.classes), 1))]
     param = pb.FeatureBinningParam(
@@ -68,7 +69,7 @@ def model_of(
                 host_party_ids=[host.party_id for host in host_results],
             )
         )  # fmt: skip
-    return Model("HeteroFeatureBinning", meta, param)
+    return Model(module, meta, param)
 
 
 def _own_result(party: Party, learnt: Learnt, place: int) -> pb.FeatureBinningResult:
@@ -84,7 +85,7 @@ def _own_result(party: Party, learnt: Learnt, place: int) -> pb.FeatureBinningRe
 
 
 def _host_result(
-    params: HeteroFeatureBinningParams, host: Party, columns: Sequence[HostColumn], place: int
+    params: BinningParams, host: Party, columns: Sequence[HostColumn], place: int
 ) -> pb.FeatureBinningResult:
     results = {}
     for column in columns:
@@ -97,13 +98,13 @@ def _host_result(
     return pb.FeatureBinningResult(binning_result=results, role=str(host.role), party_id=host.party_id)
 
 
-def host_evidence(params: HeteroFeatureBinningParams, column: HostColumn, place: int) -> Evidence:
+def host_evidence(params: BinningParams, column: HostColumn, place: int) -> Evidence:
     """What a host's column tells of an event."""
     events = column.events[:, place]
     return evidence_of(events, column.rows - events, params.adjustment_factor)
 
 
-def column_evidence(params: HeteroFeatureBinningParams, column: Binned, events: Integers) -> list[Evidence]:
+def column_evidence(params: BinningParams, column: Binned, events: Integers) -> list[Evidence]:
     """What a column tells of each event; ``events`` are 0 or 1, shape (rows, width)."""
     rows = np.bincount(column.numbers, minlength=column.bins)
     counts = [np.bincount(column.numbers[event == 1], minlength=column.bins) for event in events.T]

@@ -1,1 +1,1 @@
-"""What components over horizontally split rows share: who leads, and what all parties agree on before they train."""
+"""What components over horizontally split rows share: who leads, what all parties agree on, and common quantiles."""

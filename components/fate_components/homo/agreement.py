@@ -6,7 +6,7 @@ The first guest leads. Columns are named to all data parties. Classes go to the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,13 +146,7 @@ def agreed_classes(ctx: TaskContext, circle: Circle, agreement: Agreement, label
         DataError: there is one class only, or more than a classifier can be for.
         MessageRejected: the arbiter left some out.
     """
-    own = np.unique(label).tolist()
-    sealed = seal(agreement.key, {_LABEL: tuple(map(repr, own))})
-    circle.arbiter.push("classes", to_wire(sealed))
-    everything = from_wire(circle.arbiter.pull("all_classes"))
-    if not sealed <= everything:
-        raise MessageRejected("The arbiter left out classes of this party.")
-    classes = np.array(sorted(_numbers(unseal(agreement.key, everything).get(_LABEL, []))))
+    classes = shared_values(ctx, circle, agreement, {_LABEL: label})[_LABEL]
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise DataError(
             f"{ctx.component} needs labels of 2 to {MOST_CLASSES} classes; all parties together have {len(classes)}."
@@ -160,12 +154,32 @@ def agreed_classes(ctx: TaskContext, circle: Circle, agreement: Agreement, label
     return classes
 
 
-def serve_classes(ctx: TaskContext) -> int:
-    """The arbiter's part of :func:`agreed_classes`; returns how many there are."""
+def shared_values(
+    ctx: TaskContext, circle: Circle, agreement: Agreement, columns: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """The values that columns have at any party, each once, rising.
+
+    Raises:
+        MessageRejected: the arbiter left some out, or another party has other columns.
+    """
+    own = {name: tuple(map(repr, np.unique(values).tolist())) for name, values in columns.items()}
+    sealed = seal(agreement.key, own)
+    circle.arbiter.push("values", to_wire(sealed))
+    everything = from_wire(circle.arbiter.pull("all_values"))
+    if not sealed <= everything:
+        raise MessageRejected("The arbiter left out values of this party.")
+    found = unseal(agreement.key, everything)
+    if not found.keys() <= columns.keys():
+        raise MessageRejected(f"A party joins values of other columns than {ctx.party}.")
+    return {name: np.array(sorted(_numbers(found.get(name, [])))) for name in columns}
+
+
+def serve_values(ctx: TaskContext) -> int:
+    """The arbiter's part of :func:`shared_values`; returns how many there are."""
     peers = (*ctx.guests, *ctx.hosts)
-    everything = set[bytes]().union(*(from_wire(peer.pull("classes")) for peer in peers))
+    everything = set[bytes]().union(*(from_wire(peer.pull("values")) for peer in peers))
     for peer in peers:
-        peer.push("all_classes", to_wire(everything))
+        peer.push("all_values", to_wire(everything))
     return len(everything)
 
 
@@ -173,4 +187,4 @@ def _numbers(texts: Sequence[str]) -> list[float]:
     try:
         return [float(text) for text in texts]
     except ValueError as error:
-        raise MessageRejected("A party has a class that is no number.") from error
+        raise MessageRejected("A party has a value that is no number.") from error

@@ -16,7 +16,7 @@ from fate_components.homo.agreement import (
     agreed_classes,
     checked_label,
     lead_of,
-    serve_classes,
+    serve_values,
     trains,
 )
 from fate_components.homo_lr.gradient import Shard
@@ -92,7 +92,7 @@ class HomoLR(Component[HomoLRParams]):
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         if not trains(ctx):
             return Outputs()
-        serve_classes(ctx)
+        serve_values(ctx)
         lead = lead_of(ctx)
         with Aggregator.open(ctx, sums_of(self.params), grace_seconds=self.grace_seconds) as aggregator:
             *rows, several = aggregator.serve().values.tolist()

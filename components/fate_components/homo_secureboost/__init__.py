@@ -1,7 +1,7 @@
 """HomoSecureBoost: gradient boosted trees over horizontally split rows.
 
-All data parties have the same columns. They agree on the borders of bins (:mod:`.quantiles`); then, level by level,
-each sums its rows' derivatives in each node and bin, the arbiter adds these histograms up securely
+All data parties have the same columns. They agree on the borders of bins (:mod:`fate_components.homo.quantiles`). Then,
+level by level, each sums its rows' derivatives in each node and bin, the arbiter adds these histograms up securely
 (:mod:`fate_components.secure_aggregation`), splits the nodes, and tells all parties the splits. The trees are those of
 one machine with all rows and the same bins (Chen, Guestrin 2016, "XGBoost", with histograms as in its section 3.3).
 

@@ -12,7 +12,7 @@ from fate_components.homo.agreement import (
     agree,
     agreed_classes,
     checked_label,
-    serve_classes,
+    serve_values,
     trains,
 )
 from fate_components.homo_secureboost.spec import HomoSecureBoostParams
@@ -60,7 +60,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         if not trains(ctx):
             return Outputs()
-        classes = serve_classes(ctx) if self.params.task_type == "classification" else 0
+        classes = serve_values(ctx) if self.params.task_type == "classification" else 0
         dimensions = classes if classes > 2 else 1
         if not self.params.cv_param.need_cv:
             serve(ctx, self.params, dimensions, self.grace_seconds)

@@ -6,8 +6,8 @@ import logging
 
 import numpy as np
 
+from fate_components.homo import quantiles
 from fate_components.homo.agreement import Agreement, Circle, lead_of
-from fate_components.homo_secureboost import quantiles
 from fate_components.homo_secureboost.growing import GrowingTree, Splitter, in_units
 from fate_components.homo_secureboost.messages import Beginning, Standing
 from fate_components.homo_secureboost.spec import HomoSecureBoostParams

@@ -10,7 +10,6 @@ _FAMILIES = {
         "PositiveUnlabeled": "POSITIVE_UNLABELED",
     },
     "feature": {
-        "HomoFeatureBinning": "HOMO_FEATURE_BINNING",
         "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
     },
     "statistics": {

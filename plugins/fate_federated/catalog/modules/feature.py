@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 from pydantic import Field
 
-from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.modules.roles import GUEST_HOST
 from fate_federated.catalog.shared_params import (
-    AnyCase,
     Columns,
     EncryptParams,
     Fraction,
@@ -45,27 +42,12 @@ class BinningParams(ModuleParams):
     split_points_by_col_name: dict[str, list[float]] | None = None
 
 
-class HomoFeatureBinningParams(BinningParams):
-    """Bins whose borders are those of all parties' rows together."""
-
-    method: Annotated[Literal["virtual_summary", "recursive_query"], AnyCase()] = "virtual_summary"
-    sample_bins: PositiveInt = 100
-    max_iter: int = Field(100, ge=1, le=100)
-
-
 class SBTFeatureTransformerParams(ModuleParams):
     """Leaves of boosted trees as features. Of FATE 1.6."""
 
     dense_format: bool = True
 
 
-HOMO_FEATURE_BINNING = ModuleSpec(
-    module="HomoFeatureBinning",
-    roles=GUEST_HOST_ARBITER,
-    needs=GUEST_ARBITER,
-    params=HomoFeatureBinningParams,
-    model_outputs=1,
-)
 SBT_FEATURE_TRANSFORMER = ModuleSpec(
     module="SBTFeatureTransformer",
     roles=GUEST_HOST,

@@ -1,0 +1,1 @@
+"""HomoFeatureBinning: bins whose borders are those of all parties' rows together."""
