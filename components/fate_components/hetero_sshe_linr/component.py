@@ -1,4 +1,4 @@
-"""Linear regression over vertically split features, on shares and without an arbiter. See :mod:`.sshe`.
+"""Linear regression over vertically split features, on shares and without an arbiter. See :mod:`fate_components.sshe`.
 
 The loss and the update rule are HeteroLinR's.
 """

@@ -1,4 +1,4 @@
-"""Logistic regression over vertically split features, on shares and without an arbiter. See :mod:`.sshe`.
+"""Logistic regression over vertically split features, on shares and without an arbiter. See :mod:`fate_components.sshe`.
 
 The loss and the update rule are HeteroLR's.
 """
