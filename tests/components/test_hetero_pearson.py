@@ -173,6 +173,18 @@ def test_a_party_may_compare_few_columns_or_none(of_guest: int, of_host: int, gu
         assert param(results[guest]).corr[0] == pytest.approx(joined(*inputs.values())[0, 1], abs=1e-6)
 
 
+def test_a_row_may_need_several_ciphertexts(guest: Party, host: Party) -> None:
+    rng = np.random.default_rng(10)
+    values = rng.normal(size=(60, 42)) @ rng.normal(size=(42, 42))
+    inputs = {
+        guest: make_table(range(60), {f"g{place}": values[:, place] for place in range(40)}),
+        host: make_table(range(60), {f"h{place}": values[:, 40 + place] for place in range(2)}),
+    }
+    results = run(inputs)
+    whole = joined(*inputs.values())
+    np.testing.assert_allclose(np.array(param(results[host]).corr).reshape(40, 2), whole[:40, 40:], atol=1e-6)
+
+
 def test_nothing_is_sent_without_cross_parties(guest: Party, host: Party, messages: list[Message]) -> None:
     results = run(tables(guest, host), {"cross_parties": False, "calc_local_vif": False}, record=messages.append)
     assert messages == []
