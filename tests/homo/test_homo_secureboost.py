@@ -385,5 +385,5 @@ def test_the_name_of_old_releases_is_taken() -> None:
     results = rows.run("HomoSecureboost", BASE)
     model = results[GUEST].model
     assert model is not None
-    assert model.module == "HomoSecureboost"
+    assert model.module == MODULE
     assert trees(results[GUEST]) == trees(rows.run(MODULE, BASE)[GUEST])

@@ -38,6 +38,8 @@ from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
+MODULE = "HomoSecureBoost"
+
 
 class HomoSecureBoost(Component[HomoSecureBoostParams]):
     """Gradient boosted trees over horizontally split rows, see :mod:`fate_components.homo_secureboost`.
@@ -48,7 +50,6 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
     """
 
     Params = HomoSecureBoostParams
-    module: ClassVar[str] = "HomoSecureBoost"
     grace_seconds: ClassVar[float] = GRACE_SECONDS
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
@@ -79,7 +80,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
         if self.params.cv_param.need_cv:
             return self._cross_validate(ctx, agreement, labels, table)
         validate = next((some for _, some in others if len(some)), None)
-        return train(ctx, self.module, self.params, circle, agreement, labels, table, validate, inputs.model)
+        return train(ctx, MODULE, self.params, circle, agreement, labels, table, validate, inputs.model)
 
     def _labels(self, ctx: TaskContext, circle: Circle, agreement: Agreement, table: Table) -> Labels:
         label = checked_label(ctx, table)
@@ -108,7 +109,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
             own, judged = parts_of(table, folds, fold)
             of_fold = Labels(labels.numbers[folds != fold], labels.classes)
             predicted = train(
-                within, self.module, self.params, Circle.of(within), agreement, of_fold, own, judged, None
+                within, MODULE, self.params, Circle.of(within), agreement, of_fold, own, judged, None
             ).data[0]
             found = {kind: scores_of_fold(predicted, kind, labels) for kind in (TRAIN, VALIDATE)}
             log_fold(ctx, fold, found)
@@ -119,9 +120,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
 
 
 class HomoSecureboost(HomoSecureBoost):
-    """HomoSecureBoost by its name of FATE up to 1.6."""
-
-    module = "HomoSecureboost"
+    """HomoSecureBoost by its name of FATE up to 1.6. Its models are HomoSecureBoost's."""
 
 
 def _labels_of(label: Floats, classes: Floats) -> Labels:
