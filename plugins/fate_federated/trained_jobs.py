@@ -125,7 +125,7 @@ class TrainedJobs:
             if dsl is not None:
                 return None
             message = (
-                "model_version is left open" if not version else f"this site has no job or version {shorten(version)}"
+                "model_version is left open" if not version else f"this site has no {_kind(version)} {shorten(version)}"
             )
             remedy = "Name the training's job or <model>@<branch or tag>, or put the prediction's dsl beside the conf."
             raise DslError([conf.problem((*section, "model_version"), message, remedy)])
@@ -144,6 +144,10 @@ def _derived(trained: TrainedJob, conf: Document) -> Document:
         json.dumps(predict_dsl(texts.dsl, texts.conf, deployed=trained.deployed or None)),
         f"derived from the {texts.dsl.file}",
     )
+
+
+def _kind(version: object) -> str:
+    return "version" if "@" in str(version) else "job"
 
 
 def _job_parameters(conf: Document) -> tuple[tuple[str, ...], dict[str, object]]:
