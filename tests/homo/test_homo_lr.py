@@ -17,7 +17,7 @@ from fate_components.homo_lr.spec import HomoLRParams
 from fate_components.linear.model import linear_part
 from fate_components.secure_aggregation.messages import Masked
 from fate_federated.errors import ConfigError, DataError, DslError, FateFederatedError, ModelError
-from fate_federated.federation import PartyResult, make_table
+from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.pb.model import linear_model_pb2 as pb
 from fate_federated.task.component import Inputs, Outputs
@@ -201,6 +201,16 @@ def test_it_ends_at_all_parties_when_it_has_converged(early_stop: str) -> None:
     assert len(iterations) == 1
     assert 1 < iterations.pop() < 100
     assert all(results[party].summary["is_converged"] for party in rows.parties)
+
+
+def test_there_may_be_several_guests() -> None:
+    rows, second = pool([40, 25]), Party.parse("guest-9998")
+    inputs = {GUEST: rows.table(GUEST), second: rows.table(HOSTS[0])}
+    federation = Federation([GUEST, second, ARBITER], seed=3, deadline_seconds=60)
+    results = federation.run("HomoLR", BASE, inputs)
+    expected, _ = pooled(rows, np.where(rows.label == 1, 1.0, -1.0))
+    for party in inputs:
+        np.testing.assert_allclose(weights(results[party])[:, 0], expected, rtol=0, atol=1e-9)
 
 
 def test_columns_may_stand_in_another_order() -> None:

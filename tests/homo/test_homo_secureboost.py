@@ -339,6 +339,11 @@ def test_nothing_to_split_leaves_a_leaf() -> None:
     assert len(set(scores(results[GUEST]).tolist())) == 1
 
 
+def test_tables_without_features_are_refused() -> None:
+    rows = replace(pool([40, 25]), features=np.empty((65, 0)))
+    assert isinstance(failure(rows, {})[GUEST], DataError)
+
+
 def test_a_host_without_a_label_is_told_so() -> None:
     rows, host = pool([40, 25]), HOSTS[0]
     bare = make_table(range(25), {f"x{column}": rows.features[40:, column] for column in range(4)})

@@ -81,9 +81,11 @@ def agree(ctx: TaskContext, circle: Circle, train: Table | None) -> Agreement | 
     """Whether all train, and with which columns; None where they do not.
 
     Raises:
-        DataError: only some parties have training data, or their columns differ.
+        DataError: only some parties have training data, or their columns differ, or there are none.
         MessageRejected: the lead sent something else.
     """
+    if train is not None and not train.feature_names:
+        raise DataError(f"{ctx.component} needs at least one feature column at every guest and host.")
     if circle.lead is None:
         circle.arbiter.push("trains", train is not None)
         names = () if train is None else train.feature_names

@@ -9,8 +9,8 @@ A round is then:
 1. Each client u turns its numbers x_u into integers, adds a mask expanded from its seed, and for each other client v a
    mask expanded from the round's common key of u and v: + if u < v, else -. All is modulo 2^64. It sends the arbiter
    the outcome, which to who knows neither seed nor common keys is uniform and independent of x_u.
-2. The arbiter waits until t clients have sent theirs, and for the others a while longer; who did not is left out of
-   this round. It tells those that did who they are.
+2. The arbiter waits until t clients have sent theirs, and for the others two minutes, or five times as long as that
+   took; who has not sent by then is left out of this round. It tells all who is not.
 3. Each of these opens its shares: of the seed of each who sent, of the secret key of each who did not. Never both.
 4. From t answers the arbiter has the seeds and, of who was left out, the keys by which the others masked. It takes all
    masks off the sum.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -33,6 +34,8 @@ from fate_components.secure_aggregation.words import to_words
 from fate_federated.errors import CryptoError
 from fate_federated.party import Party
 from fate_federated.task.context import Peer, TaskContext
+
+log = logging.getLogger(__name__)
 
 _TAG_BYTES = 16
 
@@ -150,6 +153,8 @@ class Client:
                 shares[self.round, int(number in survivors)].tobytes() for number, shares in enumerate(self.shares)
             ]
             self.arbiter.push(f"{self.name}_{OPENED}", shares_to_wire(opened), self.round)
+        else:
+            log.warning("round %d goes on without this party, whose numbers came too late", self.round)
         outcome = self.arbiter.pull(f"{self.name}_{OUTCOME}", self.round)
         self.round += 1
         return outcome

@@ -12,6 +12,9 @@ from typing import Any
 from fate_federated.errors import MessageRejected, TransportError
 from fate_federated.task.context import Peer, step_tag
 
+PATIENCE = 5
+"""Others are waited for this many times as long as it took until enough had answered, if that is longer."""
+
 _Asked = tuple[str, "Future[Any]"]
 
 
@@ -19,7 +22,7 @@ class Inbox:
     """Each peer's messages are read by a thread of its own, in the order in which they are asked for.
 
     Args:
-        grace_seconds: how long others are waited for once enough have answered.
+        grace_seconds: how long others are waited for at least once enough have answered.
     """
 
     def __init__(self, peers: Sequence[Peer], grace_seconds: float) -> None:
@@ -46,15 +49,16 @@ class Inbox:
         futures: dict[int, Future[Any]] = {place: Future() for place in peers}
         for place, future in futures.items():
             self._asked[place].put((name, future))
-        ends: float | None = None
+        started, ends = monotonic(), None
         while True:
             answered = {place: future for place, future in futures.items() if future.done() and not _lost(future)}
             waited_for = {future for future in futures.values() if not future.done()}
             if len(answered) >= enough:
                 if not waited_for & {futures[place] for place in awaited}:
                     break
-                ends = monotonic() + self._grace_seconds if ends is None else ends
-                if monotonic() >= ends:
+                now = monotonic()
+                ends = now + max(self._grace_seconds, PATIENCE * (now - started)) if ends is None else ends
+                if now >= ends:
                     break
             elif not waited_for:
                 lost = ", ".join(str(self._peers[place].party) for place in futures.keys() - answered.keys())
