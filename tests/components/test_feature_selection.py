@@ -50,6 +50,11 @@ def tables(guest: Party, *hosts: Party, classes: int = 2) -> dict[Party, Table]:
     return found | {host: make_table(range(ROWS), columns()) for host in hosts}
 
 
+def model_of(result: PartyResult) -> Model:
+    assert result.model is not None
+    return result.model
+
+
 def trained(inputs: Mapping[Party, Table], **modules: Mapping[str, Any]) -> Models:
     """The models that components leave of these tables, by party and component, as isometric_model gives them."""
     found: Models = {party: {} for party in inputs}
@@ -64,8 +69,7 @@ def trained(inputs: Mapping[Party, Table], **modules: Mapping[str, Any]) -> Mode
             given = {party: Inputs({"train_data": [table]}) for party, table in inputs.items()}
         results = Federation(list(inputs), seed=0).run(module, {**CHEAPER[module], **params}, given)
         for party, result in results.items():
-            assert result.model is not None
-            found[party][f"{module}_0"] = result.model
+            found[party][f"{module}_0"] = model_of(result)
     return found
 
 
@@ -397,13 +401,20 @@ def test_columns_that_trees_do_not_ask_for_go(method: str, module: str, guest: P
 
 def test_of_trees_over_rows_each_party_has_the_importance_itself(guest: Party, host: Party) -> None:
     inputs = tables(guest, host)
-    names = dict(enumerate(inputs[guest].feature_names))
-    importances = [boosting_tree_pb2.FeatureImportanceInfo(sitename="local", fid=at, importance=at) for at in names]
-    trees = boosting_tree_pb2.BoostingTreeModelParam(feature_name_fid_mapping=names, feature_importances=importances)
-    model = Model("HomoSecureBoost", boosting_tree_pb2.BoostingTreeModelMeta(), trees)
-    models = {party: {"homo_secureboost_0": model} for party in inputs}
-    results = select(inputs, ["homo_sbt_filter"], models, sbt_param={"threshold": 3})
-    assert left(results) == [{"some", "twin"}] * 2
+    label = inputs[guest].label
+    assert label is not None
+    inputs[host] = make_table(
+        range(ROWS), dict(zip(inputs[host].feature_names, inputs[host].features.T, strict=True)), label
+    )
+    parties = [guest, host, Party.parse("arbiter-10000")]
+    given = {party: Inputs({"train_data": [table]}) for party, table in inputs.items()}
+    results = Federation(parties, seed=0).run("HomoSecureBoost", {"num_trees": 2, "bin_num": 8}, given)
+    models: Models = {party: {"homo_secureboost_0": model_of(results[party])} for party in inputs}
+    trees = models[host]["homo_secureboost_0"].param
+    assert isinstance(trees, boosting_tree_pb2.BoostingTreeModelParam)
+    asked = {trees.feature_name_fid_mapping[info.fid] for info in trees.feature_importances}
+    assert 0 < len(asked) < 5
+    assert left(select(inputs, ["homo_sbt_filter"], models, sbt_param={"threshold": 0.5})) == [asked, asked]
 
 
 def test_of_columns_that_go_together_the_most_telling_stays(guest: Party, host: Party, other_host: Party) -> None:
