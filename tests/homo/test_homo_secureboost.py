@@ -359,6 +359,16 @@ def test_a_model_of_other_classes_is_not_gone_on_from() -> None:
     assert any(isinstance(outcome, ModelError) for outcome in outcomes.values())
 
 
+def test_all_parties_go_on_from_the_same_model() -> None:
+    rows = pool([60, 40])
+    first, other = rows.run(MODULE, BASE)[GUEST].model, rows.run(MODULE, {**BASE, "num_trees": 1})[GUEST].model
+    assert first is not None
+    assert other is not None
+    for of_host in ({}, {HOSTS[0]: other}):
+        outcomes = rows.outcomes(MODULE, BASE, rows.inputs({GUEST: first, **of_host}))
+        assert isinstance(outcomes[HOSTS[0]], ModelError)
+
+
 def test_negative_labels_are_none_of_tweedie() -> None:
     rows = numbers([40, 25])
     params = {"task_type": "regression", "objective_param": {"objective": "tweedie", "params": [1.5]}}

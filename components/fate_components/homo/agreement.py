@@ -6,6 +6,7 @@ The first guest leads. Columns are named to all data parties. Classes go to the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,9 @@ import numpy as np
 from fate_components.homo_one_hot.sealing import KEY_BITS, from_wire, make_key, seal, to_wire, unseal
 from fate_components.linear.model import Floats
 from fate_components.secure_aggregation.parties import clients_of
-from fate_federated.errors import DataError, MessageRejected
+from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.task.context import Peer, TaskContext
+from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 from fate_federated.wire.payload import Wire
 
@@ -77,10 +79,14 @@ class Agreement:
     seed: int
 
 
-def agree(ctx: TaskContext, circle: Circle, train: Table | None) -> Agreement | None:
+def agree(ctx: TaskContext, circle: Circle, train: Table | None, before: Model | None = None) -> Agreement | None:
     """Whether all train, and with which columns; None where they do not.
 
+    Args:
+        before: a model to go on from, if it has to be the same at all parties.
+
     Raises:
+        ModelError: it is not.
         DataError: only some parties have training data, or their columns differ, or there are none.
         MessageRejected: the lead sent something else.
     """
@@ -90,14 +96,23 @@ def agree(ctx: TaskContext, circle: Circle, train: Table | None) -> Agreement | 
         circle.arbiter.push("trains", train is not None)
         names = () if train is None else train.feature_names
         key, seed = make_key(), int(ctx.rng.integers(2**31))
+        said: Wire = {"trains": train is not None, "columns": names, "key": key, "seed": seed, "model": _digest(before)}
         for peer in circle.others:
-            peer.push("agreement", {"trains": train is not None, "columns": names, "key": key, "seed": seed})
+            peer.push("agreement", said)
         return None if train is None else Agreement(names, key, seed)
     match circle.heard("agreement"):
-        case {"trains": bool() as trains, "columns": list() as columns, "key": bytes() as key, "seed": int() as seed}:
-            if all(isinstance(name, str) for name in columns) and len(key) == KEY_BITS // 8 and seed >= 0:
-                return _accepted(ctx, circle.lead, train, Agreement(tuple(columns), key, seed) if trains else None)
+        case {
+            "trains": bool() as trains, "columns": list() as columns, "key": bytes() as key, "seed": int() as seed,
+            "model": bytes() as model,
+        } if all(isinstance(name, str) for name in columns) and len(key) == KEY_BITS // 8 and seed >= 0:  # fmt: skip
+            if trains and train is not None and model != _digest(before):
+                raise ModelError(f"{circle.lead.party} and {ctx.party} do not go on from the same model.")
+            return _accepted(ctx, circle.lead, train, Agreement(tuple(columns), key, seed) if trains else None)
     raise MessageRejected(f"{circle.lead.party} sent something other than what is to be trained.")
+
+
+def _digest(model: Model | None) -> bytes:
+    return b"" if model is None else hashlib.sha256(model.param.SerializeToString(deterministic=True)).digest()
 
 
 def _accepted(ctx: TaskContext, lead: Peer, train: Table | None, agreement: Agreement | None) -> Agreement | None:

@@ -16,7 +16,7 @@ from fate_components.homo.agreement import (
     trains,
 )
 from fate_components.homo_secureboost.spec import HomoSecureBoostParams
-from fate_components.homo_secureboost.training import serve, train
+from fate_components.homo_secureboost.training import Training, serve
 from fate_components.linear.cross_validation import TRAIN, VALIDATE, folds_of
 from fate_components.linear.data import tables_of
 from fate_components.linear.prediction import joined
@@ -37,8 +37,6 @@ from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
-
-MODULE = "HomoSecureBoost"
 
 
 class HomoSecureBoost(Component[HomoSecureBoostParams]):
@@ -73,14 +71,14 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table, others = tables_of(ctx, inputs, alone=self.params.cv_param.need_cv)
         circle = Circle.of(ctx)
-        agreement = agree(ctx, circle, table)
+        agreement = agree(ctx, circle, table, inputs.model)
         if table is None or agreement is None:
             return self._predict(inputs.model, others)
         labels = self._labels(ctx, circle, agreement, table)
         if self.params.cv_param.need_cv:
             return self._cross_validate(ctx, agreement, labels, table)
         validate = next((some for _, some in others if len(some)), None)
-        return train(ctx, MODULE, self.params, circle, agreement, labels, table, validate, inputs.model)
+        return Training(ctx, self.params, circle, agreement, labels, table, validate).run(inputs.model)
 
     def _labels(self, ctx: TaskContext, circle: Circle, agreement: Agreement, table: Table) -> Labels:
         label = checked_label(ctx, table)
@@ -108,9 +106,8 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
         for fold, within, tracker in contexts_of_folds(ctx, self.params):
             own, judged = parts_of(table, folds, fold)
             of_fold = Labels(labels.numbers[folds != fold], labels.classes)
-            predicted = train(
-                within, MODULE, self.params, Circle.of(within), agreement, of_fold, own, judged, None
-            ).data[0]
+            training = Training(within, self.params, Circle.of(within), agreement, of_fold, own, judged)
+            predicted = training.run(None).data[0]
             found = {kind: scores_of_fold(predicted, kind, labels) for kind in (TRAIN, VALIDATE)}
             log_fold(ctx, fold, found)
             summary[f"fold_{fold}"] = found | {"loss_history": tracker.summary["loss_history"]}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from fate_components.secure_aggregation.aggregator import Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_components.secure_aggregation.parties import clients_of
 from fate_components.secureboost.bins import Binned
-from fate_components.secureboost.guest import Gain, Limits
+from fate_components.secureboost.guest import Limits
 from fate_components.secureboost.guest_training import Course, Labels, due, scores_of_rows, start_of, weight_of
 from fate_components.secureboost.messages import Verdict
 from fate_components.secureboost.model import Floats, Forest, Tree
@@ -32,7 +33,7 @@ from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
-log = logging.getLogger(__name__)
+MODULE = "HomoSecureBoost"
 
 HALF = np.array([0.5])
 
@@ -48,103 +49,179 @@ def shares_of(params: HomoSecureBoostParams) -> Floats:
     return np.arange(1, params.bin_num) / params.bin_num
 
 
-def train(
-    ctx: TaskContext, module: str, params: HomoSecureBoostParams, circle: Circle, agreement: Agreement, labels: Labels,
-    train: Table, validate: Table | None, before: Model | None,
-) -> Outputs:  # fmt: skip
-    """A data party's part; ``before`` is a model to go on from.
+@dataclass(slots=True)
+class Training:
+    """A data party's part.
 
-    Raises:
-        DataError: values or weights cannot be used.
-        ModelError: the model to go on from is for other columns or classes.
+    Attributes:
+        train, validate: this party's rows.
+        sites: who is said to ask in the trees' nodes: the lead, at every party.
     """
-    header, weight = agreement.columns, weight_of(train)
-    features = features_of(train, header, params)
-    validated = None if validate is None else features_of(validate, header, params)
-    objective = objective_of(params.objective_param.objective, params.objective_param.params)
-    dimensions = labels.numbers.shape[1]
-    sites = (site_name(clients_of(ctx)[0]),)
-    client = Client.open(ctx, rounds_of(params, dimensions))
-    client.send(np.array([len(train), weight.sum(), (weight * labels.numbers[:, 0]).sum()]))
-    beginning = Beginning.from_wire(client.receive())
-    if params.starts_at_median:
-        (median,) = quantiles.search(client, [labels.numbers[weight > 0, 0]], HALF)
-        beginning = Beginning(beginning.rows, float(median[0]))
-    points = quantiles.search(client, [column[~np.isnan(column)] for column in features.T], shares_of(params))
-    old_trees: tuple[Tree, ...] = ()
-    importances: Importances = {}
-    start = _start(objective, dimensions, beginning)
-    if before is not None:
-        start, old_trees, importances = start_of(objective, labels, weight, before, header, sites, params)
-    rows = 0 if validated is None else len(validated)
-    course = Course([], np.tile(start, (len(train), 1)), np.tile(start, (rows, 1)))
-    if before is not None:
-        forest = Forest(header, sites, old_trees, dimensions, start, params.learning_rate, labels.classes)
-        course.scores = forest.scores(features, {})
-        course.validated = course.validated if validated is None else forest.scores(validated, {})
-    # The last bin has no border: the largest value is nobody's business.
-    binned = Binned.between(
-        features, [np.append(some, np.finfo(np.float64).max) if len(some) else some for some in points]
-    )
-    seed = agreement.seed if params.random_seed is None else abs(params.random_seed)
-    watch = Validation(
-        ctx.tracker, ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,
-        params.first_metric_only,
-    )  # fmt: skip
-    converged, best_iteration, verdict = False, -1, Verdict(False, 0)
-    standing, derivatives = _stand(client, objective, labels, weight, course, beginning.rows)
-    for number in range(params.num_trees):
-        gains: list[Gain] = []
-        for dimension in range(dimensions):
-            rng = np.random.default_rng([seed, number, dimension])
-            columns = columns_of_tree(len(header), params.subsample_feature_rate, rng)
-            growing = GrowingTree(client, binned, columns, params.tree_param.max_depth)
-            first, second = (
-                in_units(values[:, dimension], int(standing.exponents[which, dimension]))
-                for which, values in enumerate(derivatives)
+
+    ctx: TaskContext
+    params: HomoSecureBoostParams
+    circle: Circle
+    agreement: Agreement
+    labels: Labels
+    train: Table
+    validate: Table | None
+    sites: tuple[str, ...] = field(init=False)
+    client: Client = field(init=False)
+    objective: Objective = field(init=False)
+    weight: Floats = field(init=False)
+    features: Floats = field(init=False)
+    validated: Floats | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        ctx, params, header = self.ctx, self.params, self.agreement.columns
+        self.weight = weight_of(self.train)
+        self.features = features_of(self.train, header, params)
+        self.validated = None if self.validate is None else features_of(self.validate, header, params)
+        self.objective = objective_of(params.objective_param.objective, params.objective_param.params)
+        self.sites = (site_name(clients_of(ctx)[0]),)
+        self.client = Client.open(ctx, rounds_of(params, self._dimensions))
+
+    def run(self, before: Model | None) -> Outputs:
+        """Train; ``before`` is a model to go on from.
+
+        Raises:
+            DataError: values or weights cannot be used.
+            ModelError: the model to go on from is for other columns or classes.
+        """
+        params, labels = self.params, self.labels
+        start, rows = self._begin()
+        binned = self._binned()
+        old_trees: tuple[Tree, ...] = ()
+        importances: Importances = {}
+        if before is not None:
+            start, old_trees, importances = start_of(
+                self.objective, labels, self.weight, before, self.agreement.columns, self.sites, params
             )
-            tree, leaves = growing.grow(first, second)
-            course.trees.append(tree)
-            gains += growing.gains
-            course.scores[:, dimension] += params.learning_rate * tree.weight[leaves]
-            if validated is not None:
-                course.validated[:, dimension] += params.learning_rate * tree.weight[tree.leaves(validated, {})]
-        course.gains.append(gains)
-        standing, derivatives = _stand(client, objective, labels, weight, course, beginning.rows)
-        ctx.log_loss(number, standing.loss)
-        converged = (
-            params.n_iter_no_change and bool(course.losses) and abs(course.losses[-1] - standing.loss) <= params.tol
-        )
-        course.losses.append(standing.loss)
-        stop, best = False, False
-        if due(params, number):
-            scores = {"train": scores_of_rows(train, labels, objective.predicted(course.scores), params)}
-            if validate is not None:
-                scores["validate"] = scores_of_rows(validate, labels, objective.predicted(course.validated), params)
-            judged = watch.note(number, scores)
-            stop, best = judged.stop, judged.best and params.patience is not None
-        verdict = _verdict(circle, params, number, verdict, dimensions, ends=stop or converged, best=best)
-        if verdict.trees == len(course.trees):
-            best_iteration = number
-            course.best = (len(course.trees), course.scores.copy(), course.validated.copy())
-        if verdict.stop:
-            break
-    if params.patience is not None and course.best is not None:
-        kept, course.scores, course.validated = course.best
-        course.trees = course.trees[:kept]
-    else:
-        best_iteration = -1
-    found = with_gains(
-        importances, [gain for some in course.gains[: len(course.trees) // dimensions] for gain in some], sites
-    )
-    forest = Forest(header, sites, (*old_trees, *course.trees), dimensions, start, params.learning_rate, labels.classes)
-    learnt = Learnt(forest, tuple(course.losses), converged, best_iteration, found)
-    model = guest_model(module, params, learnt)
-    ctx.tracker.set_summary(guest_summary(learnt, params.tree_param.feature_importance_type, watch.history))
-    tables = [prediction_table(train, course.scores, labels.classes, model, params, "train")]
-    if validate is not None:
-        tables.append(prediction_table(validate, course.validated, labels.classes, model, params, "validate"))
-    return Outputs([joined(tables)], model)
+        old = self._forest(old_trees, start)
+        course = Course([], old.scores(self.features, {}), self._validation_scores(old))
+        watch = Validation(
+            self.ctx.tracker, self.ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,
+            params.first_metric_only,
+        )  # fmt: skip
+        converged, best_iteration, verdict = False, -1, Verdict(False, 0)
+        standing, derivatives = self._stand(course, rows)
+        for number in range(params.num_trees):
+            for dimension in range(self._dimensions):
+                first, second = (
+                    in_units(values[:, dimension], int(standing.exponents[which, dimension]))
+                    for which, values in enumerate(derivatives)
+                )
+                self._grow(course, binned, number, dimension, first, second)
+            standing, derivatives = self._stand(course, rows)
+            self.ctx.log_loss(number, standing.loss)
+            change = abs(course.losses[-1] - standing.loss) if course.losses else math.inf
+            converged = params.n_iter_no_change and change <= params.tol
+            course.losses.append(standing.loss)
+            stop, best = self._judge(watch, course, number)
+            verdict = self._verdict(number, verdict, ends=stop or converged, best=best)
+            if verdict.trees == len(course.trees):
+                best_iteration = number
+                course.best = (len(course.trees), course.scores.copy(), course.validated.copy())
+            if verdict.stop:
+                break
+        if course.best is not None:
+            kept, course.scores, course.validated = course.best
+            course.trees = course.trees[:kept]
+        kept_gains = course.gains[: len(course.trees) // self._dimensions]
+        found = with_gains(importances, [gain for some in kept_gains for gain in some], self.sites)
+        forest = self._forest((*old_trees, *course.trees), start)
+        learnt = Learnt(forest, tuple(course.losses), converged, best_iteration, found)
+        self.ctx.tracker.set_summary(guest_summary(learnt, params.tree_param.feature_importance_type, watch.history))
+        return self._outputs(course, guest_model(MODULE, params, learnt))
+
+    @property
+    def _dimensions(self) -> int:
+        return int(self.labels.numbers.shape[1])
+
+    def _begin(self) -> tuple[Floats, float]:
+        """The score before any tree, shape (dimensions,), and how many rows there are: a secure sum, or two."""
+        label = self.labels.numbers[:, 0]
+        self.client.send(np.array([len(label), self.weight.sum(), (self.weight * label).sum()]))
+        beginning = Beginning.from_wire(self.client.receive())
+        middle = beginning.mean
+        if self.params.starts_at_median:
+            (median,) = quantiles.search(self.client, [label[self.weight > 0]], HALF)
+            middle = float(median[0])
+        # All objectives start from the mean or the median of the labels, or from 0.
+        return self.objective.start(np.full((1, self._dimensions), middle), np.ones(1)), beginning.rows
+
+    def _binned(self) -> Binned:
+        """This party's rows in all parties' bins. The last has no border: the largest value is nobody's business."""
+        there = [column[~np.isnan(column)] for column in self.features.T]
+        points = quantiles.search(self.client, there, shares_of(self.params))
+        last = np.finfo(np.float64).max
+        return Binned.between(self.features, [np.append(some, last) if len(some) else some for some in points])
+
+    def _forest(self, trees: tuple[Tree, ...], start: Floats) -> Forest:
+        return Forest(
+            self.agreement.columns, self.sites, trees, self._dimensions, start, self.params.learning_rate,
+            self.labels.classes,
+        )  # fmt: skip
+
+    def _validation_scores(self, forest: Forest) -> Floats:
+        return np.empty((0, self._dimensions)) if self.validated is None else forest.scores(self.validated, {})
+
+    def _stand(self, course: Course, rows: float) -> tuple[Standing, tuple[Floats, Floats]]:
+        """The loss of all rows, and this party's derivatives, each of shape (rows, dimensions)."""
+        label, weight = self.labels.numbers, self.weight
+        first, second = (part * weight[:, None] for part in self.objective.derivatives(label, course.scores))
+        loss = (self.objective.loss(label, course.scores) * weight).sum()
+        sums = np.concatenate([[loss, weight.sum()], np.abs(first).sum(axis=0), second.sum(axis=0)])
+        self.client.send(sums / rows)
+        return Standing.from_wire(self.client.receive(), self._dimensions), (first, second)
+
+    def _grow(self, course: Course, binned: Binned, number: int, dimension: int, first: Floats, second: Floats) -> None:
+        """One tree of a round."""
+        params = self.params
+        seed = self.agreement.seed if params.random_seed is None else abs(params.random_seed)
+        columns = columns_of_tree(
+            len(self.agreement.columns), params.subsample_feature_rate,
+            np.random.default_rng([seed, number, dimension]),
+        )  # fmt: skip
+        growing = GrowingTree(self.client, binned, columns, params.tree_param.max_depth)
+        tree, leaves = growing.grow(first, second)
+        course.trees.append(tree)
+        course.scores[:, dimension] += params.learning_rate * tree.weight[leaves]
+        if self.validated is not None:
+            course.validated[:, dimension] += params.learning_rate * tree.weight[tree.leaves(self.validated, {})]
+        if dimension == 0:
+            course.gains.append([])
+        course.gains[-1] += growing.gains
+
+    def _judge(self, watch: Validation, course: Course, number: int) -> tuple[bool, bool]:
+        """Whether this party's rows say to stop, and whether these trees are the best so far."""
+        if not due(self.params, number):
+            return False, False
+        scored = [("train", self.train, course.scores)]
+        if self.validate is not None:
+            scored.append(("validate", self.validate, course.validated))
+        scores = {
+            kind: scores_of_rows(table, self.labels, self.objective.predicted(some), self.params)
+            for kind, table, some in scored
+        }
+        judged = watch.note(number, scores)
+        return judged.stop, judged.best and self.params.patience is not None
+
+    def _verdict(self, number: int, before: Verdict, *, ends: bool, best: bool) -> Verdict:
+        """What the lead says of a round: whether it is the last, and with how many trees validation went best."""
+        if self.circle.lead is not None:
+            return Verdict.from_wire(self.circle.heard("verdict", number))
+        trees = (number + 1) * self._dimensions if best else before.trees
+        verdict = Verdict(ends or number == self.params.num_trees - 1, trees)
+        self.circle.announce("verdict", verdict.to_wire(), number)
+        return verdict
+
+    def _outputs(self, course: Course, model: Model) -> Outputs:
+        classes = self.labels.classes
+        tables = [prediction_table(self.train, course.scores, classes, model, self.params, "train")]
+        if self.validate is not None:
+            tables.append(prediction_table(self.validate, course.validated, classes, model, self.params, "validate"))
+        return Outputs([joined(tables)], model)
 
 
 def serve(ctx: TaskContext, params: HomoSecureBoostParams, dimensions: int, grace_seconds: float) -> None:
@@ -172,38 +249,10 @@ def serve(ctx: TaskContext, params: HomoSecureBoostParams, dimensions: int, grac
                 break
 
 
-def _start(objective: Objective, dimensions: int, beginning: Beginning) -> Floats:
-    """The score before any tree: all objectives start from the mean or the median of the labels, or from 0."""
-    return objective.start(np.full((1, dimensions), beginning.mean), np.ones(1))
-
-
-def _stand(
-    client: Client, objective: Objective, labels: Labels, weight: Floats, course: Course, rows: float
-) -> tuple[Standing, tuple[Floats, Floats]]:
-    """The loss of all rows, and this party's derivatives, each of shape (rows, dimensions)."""
-    first, second = (part * weight[:, None] for part in objective.derivatives(labels.numbers, course.scores))
-    loss = (objective.loss(labels.numbers, course.scores) * weight).sum()
-    sums = np.concatenate([[loss, weight.sum()], np.abs(first).sum(axis=0), second.sum(axis=0)])
-    client.send(sums / rows)
-    return Standing.from_wire(client.receive(), first.shape[1]), (first, second)
-
-
 def _serve_standing(aggregator: Aggregator, dimensions: int, rows: float) -> Standing:
-    """The arbiter's part of :func:`_stand`."""
+    """The loss of all rows, and how large their derivatives are."""
     loss, weight, *sizes = aggregator.sum().values.tolist()
     exponents = np.frexp(np.array(sizes) * rows)[1].astype(np.int64).reshape(2, dimensions) + 1
     standing = Standing(loss / weight if weight > 0 else 0.0, exponents)
     aggregator.tell(standing.to_wire())
     return standing
-
-
-def _verdict(
-    circle: Circle, params: HomoSecureBoostParams, number: int, before: Verdict, dimensions: int, *, ends: bool,
-    best: bool,
-) -> Verdict:  # fmt: skip
-    """What the lead says of a round: whether it is the last, and with how many trees validation went best."""
-    if circle.lead is not None:
-        return Verdict.from_wire(circle.heard("verdict", number))
-    verdict = Verdict(ends or number == params.num_trees - 1, (number + 1) * dimensions if best else before.trees)
-    circle.announce("verdict", verdict.to_wire(), number)
-    return verdict
