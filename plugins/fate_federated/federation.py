@@ -156,6 +156,7 @@ class MemoryStore:
     tables: Catalogue
     data: dict[tuple[str, str], Table] = field(default_factory=dict)
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    checkpoints: dict[tuple[str, str, int], Model] = field(default_factory=dict)
     trained: Mapping[tuple[str, str], Model] = field(default_factory=dict)
     kept: dict[tuple[str, str], Cache] = field(default_factory=dict)
     earlier: Mapping[tuple[str, str, str], Cache] = field(default_factory=dict)
@@ -171,6 +172,9 @@ class MemoryStore:
 
     def save_model(self, component: str, alias: str, model: Model) -> None:
         self.models[component, alias] = model
+
+    def save_checkpoint(self, component: str, alias: str, step: int, model: Model) -> None:
+        self.checkpoints[component, alias, step] = model
 
     @property
     def caches(self) -> MemoryCaches:

@@ -185,6 +185,15 @@ class GatewayOutputStore:
         write_model(location, model)
         self._record(component, MODEL, alias, location, module=model.module)
 
+    def save_checkpoint(self, component: str, alias: str, step: int, model: Model) -> None:
+        """Write a model beside where the finished one will be, by the number of the step. :func:`read_model` reads it.
+
+        The gateway is not told: it knows what succeeded.
+        """
+        location = self._location(component, f"{_file_name(alias)}.checkpoint-{step}.model.json")
+        write_model(location, model)
+        log.info("checkpoint %d of %s kept at %s", step, component, location)
+
     @property
     def caches(self) -> CacheReader:
         return JobCaches(self.client, self.party)

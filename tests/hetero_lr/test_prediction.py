@@ -109,7 +109,7 @@ def test_the_field_numbers_are_those_that_fate_serving_reads() -> None:
     assert numbers == {
         "iters": 1, "loss_history": 2, "is_converged": 3, "weight": 4, "intercept": 5, "header": 6,
         "one_vs_rest_result": 7, "need_one_vs_rest": 8, "best_iteration": 9, "classes": 15, "checkpoints": 16,
-        "stepwise": 17,
+        "stepwise": 17, "encrypted_weight": 18, "encrypted_weight_key": 19,
     }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ What differs from FATE: each party runs the optimizer on its own weights, since 
 the same rows for all folds, of which each leaves out its own. batch_strategy random has one batch in an iteration,
 hidden among masked_rate times as many rows; masked_rate has no effect on full batches. Validation needs validation
 data. Without use_first_metric_only any metric that stops improving ends the training; the first chooses the best
-iteration, whose weights early stopping keeps. Checkpoints are part of the model. The history of folds has the columns
-of a prediction, and fold. Losses and gradients of weighted rows are means over rows, not over weights.
+iteration, whose weights early stopping keeps. Checkpoints are part of the model; those of a training that fails stay
+where the task's log says, and can be gone on from. The history of folds has the columns of a prediction, and fold.
+Losses and gradients of weighted rows are means over rows, not over weights.
 """

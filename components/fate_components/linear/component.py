@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -120,6 +120,11 @@ class VerticalLinear(Component[V], Generic[V]):
         learner = self.learner(
             ctx, course, own, self.start(inputs, own, labels.models, intercept), intercept, labels.numbers
         )
+        names = [f"{label:g}" for label in labels.classes]
+        learner.keep = self.keeping(
+            ctx, own, intercept=intercept, classes=labels.classes.tolist(), names=names,
+            exposure=self.exposure(None) or "",
+        )  # fmt: skip
         scored = [("train", own), *validate]
         metrics = chosen_metrics(self.kind(labels.classes), self.params.scored_by)
         watch = Validation(ctx.tracker, ctx.component, metrics, self.params.patience, self.params.first_metric_only)
@@ -139,7 +144,6 @@ class VerticalLinear(Component[V], Generic[V]):
         answers = Answers(labels.numbers, weight, own.offset)
         progress = self.train_as_guest(ctx, course, learner, answers, validated)
         part = part_of(own.header, progress.weights, intercept=intercept)
-        names = [f"{label:g}" for label in labels.classes]
         model = model_of(
             self.module, self.params, part, progress, intercept=intercept, losses=True, classes=labels.classes.tolist(),
             names=names, exposure=self.exposure(None) or "",
@@ -180,6 +184,7 @@ class VerticalLinear(Component[V], Generic[V]):
         if found != plan.validate_rows:
             raise DataError(f"The guest validates {plan.validate_rows} rows and {ctx.party} {found}.")
         learner = self.learner(ctx, course, own, self.start(inputs, own, plan.models, False), False, None)
+        learner.keep = self.keeping(ctx, own, intercept=False)
         scored = np.concatenate([own.features, *[data.features for _, data in validate]])
         progress = self.train_as_host(ctx, course, learner, lambda weights: scored @ weights)
         return self.host_outputs(ctx, [("train", own), *validate], progress)
@@ -277,6 +282,22 @@ class VerticalLinear(Component[V], Generic[V]):
             params.alpha, params.learning_rate, params.decay, params.decay_sqrt,
         )  # fmt: skip
         return Learner(features, columns, data.header, descent, intercept, present)
+
+    def keeping(self, ctx: TaskContext, data: Data, *, intercept: bool, **known: Any) -> Callable[[int, Floats], None]:
+        """Makes a model of weights along the way, for the task to keep.
+
+        Args:
+            known: what else :func:`model_of` is told of the model.
+        """
+
+        def keep(iteration: int, weights: Floats) -> None:
+            models = weights.shape[1]
+            sofar = Progress((iteration + 1,) * models, (False,) * models, ((),) * models, weights)
+            part = part_of(data.header, weights, intercept=intercept)
+            model = model_of(self.module, self.params, part, sofar, intercept=intercept, losses=False, **known)
+            ctx.keep(iteration, model)
+
+        return keep
 
     def scores(self, table: Table, predicted: Floats, classes: Floats) -> Scores:
         """How good predictions of labelled rows are."""

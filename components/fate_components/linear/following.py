@@ -37,6 +37,8 @@ class Following:
         self.learner.descent.active = active & ~np.array(verdict.converged)
         if self.course.keeps(iteration):
             self.checkpoints.append((iteration, self.learner.descent.weights))
+            if self.learner.keep is not None:
+                self.learner.keep(*self.checkpoints[-1])
 
     def rank(self, iteration: int, standing: Standing) -> None:
         """Take note of a validation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,6 +58,7 @@ class Learner:
         columns: the same and what else the party takes inner products with.
         header: names of the features.
         present: 1, or 0 where a row is not a model's, shape (rows, K); None where all are.
+        keep: told an iteration and the weights after it where they make a checkpoint.
     """
 
     features: Floats
@@ -65,6 +67,7 @@ class Learner:
     descent: Descent
     intercept: bool
     present: Floats | None = None
+    keep: Callable[[int, Floats], None] | None = None
     before: Floats = field(init=False)
 
     def __post_init__(self) -> None:

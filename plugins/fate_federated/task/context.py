@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from fate_federated.party import Party, Role
+from fate_federated.task.model import Model
 from fate_federated.transport.base import Transport
 from fate_federated.wire.payload import Wire
 
@@ -99,6 +100,7 @@ class TaskContext:
         guests, hosts, arbiters: the other participants, by role; this party itself is not among them.
         rng: for shuffles and initial weights. Keys and blinding come from ``secrets``, never from here.
         traffic: what was sent and received so far.
+        keep: told a step and the model after it, that it may outlive a task that fails.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class TaskContext:
         self.tracker = tracker
         self.rng = np.random.default_rng(seed)
         self.traffic = Traffic()
+        self.keep: Callable[[int, Model], None] = _not_kept
         self.participants = tuple(participants)
         others = [other for other in participants if other != party]
         self._peers = {
@@ -154,6 +157,10 @@ class TaskContext:
         log.info("iteration %d: loss %.6f", iteration, loss)
         meta = {"metric_type": "LOSS", "name": "loss", "curve_name": "loss", "unit_name": "iters"}
         self.tracker.log_metric("train", "loss", [(float(iteration), loss)], meta)
+
+
+def _not_kept(step: int, model: Model) -> None:
+    """For a task without a store."""
 
 
 class MemoryTracker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -50,6 +51,10 @@ class OutputStore(Protocol):
 
     def save_model(self, component: str, alias: str, model: Model) -> None:
         """Keep a model output."""
+        ...
+
+    def save_checkpoint(self, component: str, alias: str, step: int, model: Model) -> None:
+        """Keep a model that is still being trained, whatever becomes of the task."""
         ...
 
     @property
@@ -198,6 +203,8 @@ def run_task(node: Node, parameters: Mapping[str, Any], ctx: TaskContext, store:
     """
     spec = spec_of(node.module)
     params = build_params(spec, parameters, f"/{node.name}")
+    if node.model_outputs:
+        ctx.keep = partial(store.save_checkpoint, node.name, node.model_outputs[0])
     result = run_component(spec, params, ctx, gather_inputs(node, ctx.party, store))
     save_outputs(node, result.outputs, store)
     return result
