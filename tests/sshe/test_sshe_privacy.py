@@ -76,12 +76,12 @@ def test_weights_that_stay_encrypted_are_in_no_message(fit: Fit, lr: Case) -> No
 
 
 def forms(numbers: np.ndarray) -> list[bytes]:
-    """How a number would be found in a message: as a float, as a fixed-point integer, as a share of 160 bits."""
+    """How a number would be found in a message: as a float, as a fixed-point integer, as a share."""
     found = [number.astype(kind).tobytes() for number in numbers for kind in ("<f8", ">f8")]
     for number in numbers.tolist():
         for bits in (23, FRACTION_BITS, FRACTION_BITS + 2):
             integer = round(number * 2**bits)
-            found += [integer.to_bytes(8, "little", signed=True), integer.to_bytes(20, "little", signed=True)]
+            found += [integer.to_bytes(8, "little", signed=True), integer.to_bytes(19, "little", signed=True)]
     return found
 
 

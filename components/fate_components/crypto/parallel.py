@@ -53,10 +53,12 @@ def matrix_product(bases: Sequence[mpz], exponents: Integers, modulus: mpz) -> l
     def part(some: Sequence[mpz], of: Integers) -> tuple[dict[str, object], bytes]:
         return request | {"shape": of.shape}, pack(some, width) + np.ascontiguousarray(of).tobytes()
 
-    if columns >= pieces:
+    bits = exponent_bits(exponents)
+    by_columns = multiplications(terms, -(-columns // pieces), bits)
+    if columns >= pieces and by_columns <= multiplications(-(-terms // pieces), columns, bits):
         answers = shared_workers().run([part(bases, columns) for columns in np.array_split(exponents, pieces, axis=1)])
         return list(chain.from_iterable(unpack(answer, width) for answer in answers))
-    # Few columns: each worker takes some of the rows.
+    # Few columns, or tables of powers that each worker would make again: each takes some of the rows.
     spans = _spans(terms, pieces)
     answers = shared_workers().run([part(bases[span], exponents[span]) for span in spans])
     return [product(some, modulus) for some in zip(*(unpack(answer, width) for answer in answers), strict=True)]

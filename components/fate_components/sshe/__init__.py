@@ -13,10 +13,10 @@ each batch the parties make shares of the scores, of d, of the gradients X_p^T d
 What each learns, besides its own model:
 
 * The **guest**: the loss of each iteration and model; with early_stop weight_diff the norms of the whole weight vector
-  and of its change; how many features the host has, and how many bits their numbers have if these are above 2**17.
+  and of its change; how many features the host has, and how many bits their numbers have if these are above 2**9.
 * The **host**: when the training ends, and the loss of each iteration; which rows form a batch (with batch_strategy
   random, a larger set of rows that has them in it); how many features the guest has, and the bits of their numbers and
-  of its labels if these are above 2**17.
+  of its labels if these are above 2**9.
 
 All else that a party receives is ciphertexts under the other's key, and shares and padded plaintexts that are uniform.
 
@@ -37,7 +37,7 @@ the host's part of the scores, of as many rows as the host has features enough t
 Both parties are trusted to follow the protocol, and to have made their keys as said. Rows are matched by their order,
 which is that of the Intersection before.
 
-What differs from FATE: shares are of integers modulo 2**160 and not modulo n, so that several lie in a ciphertext;
+What differs from FATE: shares are of integers modulo 2**152 and not modulo n, so that several lie in a ciphertext;
 columns are encrypted once, not residuals in each batch; use_mix_rand changes nothing, since all randomness is fresh.
 The logistic function is replaced by its linear approximation, as in FATE, which is that of HeteroLR. One host, as in
 FATE; no stepwise choice of features.

@@ -14,12 +14,12 @@ from fate_components.crypto.encrypted_array import EncryptedArray, concatenate
 from fate_components.crypto.fixed_point import FixedPoint
 from fate_components.crypto.packed_array import PackedArray
 from fate_components.crypto.paillier import PrivateKey
-from fate_components.linear.layout import COLUMN_BITS
 from fate_components.linear.messages import Step
 from fate_components.linear.model import Floats, places
 from fate_components.sshe.pair import Pair
 from fate_components.sshe.products import bits_for
 from fate_components.sshe.ring import (
+    COLUMN_BITS,
     FRACTION_BITS,
     RING_BITS,
     SCORE_BITS,

@@ -22,11 +22,11 @@ from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.fixed_point import FixedPoint
 from fate_components.crypto.integers import Integers, as_residues
 from fate_components.linear.family import WEIGHT_BITS, WEIGHT_FRACTION_BITS
-from fate_components.linear.layout import COLUMN_BITS, packed_rows
+from fate_components.linear.layout import packed_rows
 from fate_components.linear.messages import Rows, Step, parsed
 from fate_components.linear.model import Floats
 from fate_components.sshe.pair import Pair, inner_products, share_slot_bits, shifted, stacked
-from fate_components.sshe.ring import RING_BITS, Shares, multiplied, reduced, truncated
+from fate_components.sshe.ring import COLUMN_BITS, RING_BITS, Shares, multiplied, reduced, truncated
 from fate_federated.errors import DataError, MessageRejected
 
 _FEWEST_BITS = 12

@@ -4,8 +4,8 @@ A share by itself is uniform, whatever the number is. Sums of shares, and produc
 of the sums and products. Their fraction bits add up; truncation takes some off, by each party alone (Mohassel and Zhang
 2017, "SecureML", theorem 1): the result is off by one in its last bit at most, but for a chance of
 2**(bits of the number + 1 - RING_BITS). RING_BITS leaves room: the longest number that is truncated, a sum of 2**20
-products of scores up to 2**SCORE_BITS with features of 40 bits, has about 2**-36 in the worst case, a gradient of usual
-size 2**-60.
+products of scores up to 2**SCORE_BITS with features of COLUMN_BITS, has about 2**-36 in the worst case, a gradient of
+usual size 2**-60.
 
 A number that outgrows the ring leaves shares of something else, which is as good as random: whatever is opened is
 checked to be small, so that it is found out but for a chance of 2**-36 or less.
@@ -27,12 +27,14 @@ from fate_components.linear.messages import Step
 from fate_components.linear.model import Floats
 from fate_federated.errors import MessageRejected
 
-RING_BITS = 160
+RING_BITS = 152
 FRACTION_BITS = 36
 """Behind the binary point of weights, gradients and scores."""
 SCORE_BITS = 24
 """Scores, weights and labels have a magnitude below 2**SCORE_BITS."""
-LIMB_BITS = 42
+COLUMN_BITS = 32
+"""Magnitude of the integers that stand for features."""
+LIMB_BITS = 51
 
 Shares = npt.NDArray[np.object_]
 """Integers in 0..2**RING_BITS - 1, or such that are to be reduced."""
