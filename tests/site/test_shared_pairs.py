@@ -38,7 +38,7 @@ TEMPLATE = "v1.11.4/examples/experiment_template/dsl/v2"
 PARTY_IDS = {"guest": 9999, "host": 10000, "arbiter": 10000}
 """At the site. FATE's jobs have other numbers here and there."""
 
-ENDED_SECONDS = 120.0
+ENDED_SECONDS = 240.0
 """Within which a run has ended, on a machine that is busy with something else."""
 
 
@@ -83,6 +83,8 @@ PAIRS = (
     Pair(f"{V2}/hetero_secureboost/test_secureboost_train_binary"),
     Pair(f"{V2}/hetero_secureboost/test_secureboost_train_layered_mode_binary"),
     Pair(f"{V2}/hetero_secureboost/test_secureboost_train_regression"),
+    Pair(f"{V2}/hetero_sshe_lr/hetero_lr_compute_loss", {"hetero_sshe_lr_0": {"max_iter": 2}}),
+    Pair(f"{V2}/homo_logistic_regression/homo_lr_train"),
 )
 
 
