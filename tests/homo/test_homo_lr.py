@@ -54,6 +54,8 @@ def test_it_is_training_on_the_pooled_rows(optimizer: str, penalty: str | None) 
         np.testing.assert_allclose(weights(results[party])[:, 0], expected, rtol=0, atol=1e-9)
         np.testing.assert_allclose(results[party].summary["loss_history"], losses, rtol=0, atol=1e-9)
         assert results[party].summary["coef"].keys() == {"x0", "x1", "x2", "x3"}
+        assert results[party].tracker.meta["train", "loss"]["unit_name"] == "aggregate_round"
+    assert [loss for _, loss in results[ARBITER].metrics["train", "loss"]] == results[GUEST].summary["loss_history"]
 
 
 def test_rows_count_by_their_weights() -> None:

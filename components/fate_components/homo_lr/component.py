@@ -22,6 +22,7 @@ from fate_components.homo.agreement import (
 from fate_components.homo_lr.gradient import Shard
 from fate_components.homo_lr.spec import HomoLRParams
 from fate_components.homo_lr.training import (
+    UNIT,
     Training,
     makes_common_steps,
     optimizer_of,
@@ -102,7 +103,7 @@ class HomoLR(Component[HomoLRParams]):
                 if rhythm is not None and rhythm.measures(number + 1):
                     aggregator.serve()
                 verdict, standing = said_from_wire(lead.pull("round", number), models)
-                log_losses(ctx, number, verdict)
+                log_losses(ctx, number, verdict, UNIT)
                 if standing.stop or all(verdict.converged):
                     break
         return Outputs()
@@ -115,8 +116,8 @@ class HomoLR(Component[HomoLRParams]):
             return self._predict(inputs.model, others)
         label = checked_label(ctx, train)
         features = _features(train, agreement.columns)
-        if self.params.encrypt_param.method is not None:
-            log.info("encrypt_param has no effect: numbers are masked, and all parties know the model")
+        if "encrypt_param" in self.params.model_fields_set and self.params.encrypt_param.method is not None:
+            log.warning("encrypt_param has no effect: numbers are masked, and all parties know the model")
         classes = agreed_classes(ctx, circle, agreement, label)
         against = classes[1:] if len(classes) == 2 else classes
         labels = Labels(np.where(label[:, None] == against, 1.0, -1.0), len(against), classes)

@@ -27,6 +27,8 @@ from fate_federated.task.context import TaskContext
 log = logging.getLogger(__name__)
 
 LARGEST_WEIGHT = 1e9
+UNIT = "aggregate_round"
+"""FATE's name of what losses are counted by."""
 
 
 def rhythm_of(params: HomoLRParams) -> Rhythm | None:
@@ -102,7 +104,7 @@ class Training:
             verdict, standing = self._judge(number, iterations, before, loss, old)
             before = loss
             self._follow(iterations, verdict, standing)
-            log_losses(self.ctx, number, verdict)
+            log_losses(self.ctx, number, verdict, UNIT)
             if standing.stop or not self.descent.active.any():
                 break
         chosen = self.best if self.params.patience is not None else None

@@ -124,12 +124,12 @@ def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
     ctx.arbiters.push("plan", plan.to_wire(), part)
 
 
-def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict) -> None:
+def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict, unit_name: str = "iters") -> None:
     """A point of each model's loss curve."""
     if len(verdict.losses) == 1:
-        ctx.log_loss(iteration, verdict.losses[0])
+        ctx.log_loss(iteration, verdict.losses[0], unit_name)
         return
     for model, loss in enumerate(verdict.losses):
-        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": f"loss.{model}", "unit_name": "iters"}
+        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": f"loss.{model}", "unit_name": unit_name}
         ctx.tracker.log_metric("train", f"loss.{model}", [(float(iteration), loss)], meta)
     log.info("iteration %d: losses %s", iteration, ", ".join(f"{loss:.6f}" for loss in verdict.losses))

@@ -152,10 +152,10 @@ class TaskContext:
         """The only arbiter; IndexError where there is none."""
         return self._peers[Role.ARBITER].members[0]
 
-    def log_loss(self, iteration: int, loss: float) -> None:
-        """One point of the loss curve, in the tracker and in the task's log."""
+    def log_loss(self, iteration: int, loss: float, unit_name: str = "iters") -> None:
+        """One point of the loss curve, in the tracker and in the task's log; ``unit_name`` is FATE's name of the x."""
         log.info("iteration %d: loss %.6f", iteration, loss)
-        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": "loss", "unit_name": "iters"}
+        meta = {"metric_type": "LOSS", "name": "loss", "curve_name": "loss", "unit_name": unit_name}
         self.tracker.log_metric("train", "loss", [(float(iteration), loss)], meta)
 
 
