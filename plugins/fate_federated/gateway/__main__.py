@@ -37,6 +37,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     try:
         uvloop.run(serve(load_site(arguments.site)))
     except FateFederatedError as error:

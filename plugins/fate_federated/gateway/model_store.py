@@ -78,24 +78,37 @@ def model_row(session: Session, name: str) -> ModelRow:
 
 def load_model(session: Session, row: ModelRow) -> Model:
     """A model with its branches and tags."""
-    refs = session.scalars(
-        select(ModelRefRow).where(ModelRefRow.model_id == row.model_id).order_by(ModelRefRow.kind, ModelRefRow.name)
-    )
-    count = session.scalar(select(func.count()).where(ModelVersionRow.model_id == row.model_id)) or 0
-    return Model(
-        model_id=row.model_id,
-        name=row.name,
-        initiator=Party.parse(row.initiator),
-        parties=tuple(map(Party.parse, row.parties)),
-        created_at=row.created_at,
-        refs=tuple(ModelRef(RefKind(ref.kind), ref.name, ref.version, ref.moved_at) for ref in refs),
-        versions=count,
-    )
+    return _load_models(session, [row])[0]
 
 
 def list_models(session: Session) -> list[Model]:
     """All models, by name."""
-    return [load_model(session, row) for row in session.scalars(select(ModelRow).order_by(ModelRow.name))]
+    return _load_models(session, list(session.scalars(select(ModelRow).order_by(ModelRow.name))))
+
+
+def _load_models(session: Session, rows: Sequence[ModelRow]) -> list[Model]:
+    refs: dict[str, list[ModelRef]] = {row.model_id: [] for row in rows}
+    pointers = select(ModelRefRow).order_by(ModelRefRow.kind, ModelRefRow.name)
+    counts = select(ModelVersionRow.model_id, func.count()).group_by(ModelVersionRow.model_id)
+    if len(rows) == 1:
+        pointers = pointers.where(ModelRefRow.model_id == rows[0].model_id)
+        counts = counts.where(ModelVersionRow.model_id == rows[0].model_id)
+    for ref in session.scalars(pointers):
+        if ref.model_id in refs:
+            refs[ref.model_id].append(ModelRef(RefKind(ref.kind), ref.name, ref.version, ref.moved_at))
+    number = dict(session.execute(counts).tuples().all())
+    return [
+        Model(
+            model_id=row.model_id,
+            name=row.name,
+            initiator=Party.parse(row.initiator),
+            parties=tuple(map(Party.parse, row.parties)),
+            created_at=row.created_at,
+            refs=tuple(refs[row.model_id]),
+            versions=number.get(row.model_id, 0),
+        )
+        for row in rows
+    ]
 
 
 def add_model(session: Session, change: ModelChange) -> ModelRow:

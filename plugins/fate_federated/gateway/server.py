@@ -63,7 +63,7 @@ from fate_federated.pb.models_pb2_grpc import add_ModelFederationServicer_to_ser
 from fate_federated.pb.site_pb2_grpc import add_SiteServicer_to_server
 from fate_federated.pb.tables_pb2_grpc import add_TablesServicer_to_server
 from fate_federated.pb.tracking_pb2_grpc import add_TrackingServicer_to_server
-from fate_federated.registry.repository import ModelRepository
+from fate_federated.registry.repository import ModelRepository, import_tools
 from fate_federated.settings import SiteSettings, TlsSettings
 from fate_federated.transport.certificate import check_names_parties
 from fate_federated.transport.rpc import SIZE_OPTIONS, ClientTls, open_aio_channel
@@ -74,6 +74,8 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 0.5
 """What calls in progress have to end by themselves when the gateway stops."""
+
+WARM_UP_SECONDS = 10.0
 
 SERVER_OPTIONS = (
     *SIZE_OPTIONS,
@@ -101,6 +103,11 @@ class ModelService:
         """Go on with what a former run left."""
         await self.coordinator.resume()
         await self.jobs.resume()
+
+    async def warm_up(self) -> None:
+        """Have what is slow to import ready for the first version, once the gateway has settled."""
+        await asyncio.sleep(WARM_UP_SECONDS)
+        await self.files.run(import_tools)
 
     async def close(self) -> None:
         """Leave off; what is open is taken up by the next run."""
@@ -151,6 +158,7 @@ class Gateway:
         await self.models.resume()
         self.background.spawn(self.watch.run())
         self.background.spawn(self.models.local.watch())
+        self.background.spawn(self.models.warm_up())
         log.info("gateway of %s listens at %s", self.site.name, self.site.gateway.listen)
 
     async def stop(self) -> None:

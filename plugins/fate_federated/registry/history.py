@@ -42,30 +42,28 @@ def draw(versions: Sequence[str], edges: Edges) -> Iterator[DrawnLine]:
         column = lanes.index(version)
         yield DrawnLine(" ".join("*" if at == column else "|" for at in range(len(lanes))), version)
         origins = [origin for origin in dict.fromkeys(edges.get(version, ())) if origin in shown]
-        # Other columns that wait for this version end here.
-        doubles = [at for at, waits in enumerate(lanes) if waits == version and at != column]
         new = [origin for origin in origins if origin not in lanes]
-        joined = [origin for origin in origins if origin in lanes]
-        before = len(lanes)
-        lanes = [waits for at, waits in enumerate(lanes) if at not in doubles]
-        if new:
-            lanes[column : column + 1] = [new[0]]
-            lanes[column + 1 : column + 1] = new[1:]
-        else:
-            del lanes[column]
-        if joined or len(lanes) != before:
-            graph = _joint(column, before, len(lanes), has_new=bool(new))
-            if graph:
-                yield DrawnLine(graph, "")
+        joined = [lanes.index(origin) for origin in origins if origin in lanes]
+        graph = _joint(column, joined, len(lanes), len(new))
+        if graph:
+            yield DrawnLine(graph, "")
+        lanes[column : column + 1] = new
 
 
-def _joint(column: int, before: int, after: int, *, has_new: bool) -> str:
-    left = ["|"] * column
-    if after > before:
-        return " ".join([*left, "|\\", *["\\"] * (before - column - 1)])
-    if after < before and before > 1:
-        right = ["/"] * (before - column - 1)
-        if not right:
-            return " ".join([*left[:-1], "|/"]) if left else ""
-        return " ".join([*left, *(["|"] if has_new else []), *right]) if left or has_new else " " + " ".join(right)
-    return ""
+def _joint(column: int, joined: Sequence[int], lanes: int, new: int) -> str:
+    """The line under a version that shows where its lines go; empty where they go straight on, or end.
+
+    Args:
+        joined: columns of other lines that already lead to what the version comes from.
+        new: how many lines go on in its own column.
+    """
+    right = lanes - column - 1
+    if new > 1:
+        return " ".join(["|"] * column + ["|\\"] + ["\\"] * right)
+    if not joined:
+        return " ".join(["|"] * column + ["/"] * right) if new == 0 and right else ""
+    if new == 1:
+        first = min(column, joined[0])
+        return " ".join(["|"] * first + ["|\\" if joined[0] > column else "|/"] + ["|"] * (lanes - first - 2))
+    first = column if joined[0] > column else column - 1
+    return " ".join(["|"] * first + ["|/"] + ["/"] * (lanes - first - 2))

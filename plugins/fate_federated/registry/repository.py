@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
+import importlib
 import json
 import logging
 import os
@@ -94,6 +94,12 @@ def digest_of(part: Mapping[str, KeptFile]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def import_tools() -> None:
+    """Import DVC and libgit2, which takes most of a second."""
+    for name in ("dvc.repo", "dvc_data.hashfile.build", "pygit2"):
+        importlib.import_module(name)
+
+
 def create_repository(root: Path, remote: str) -> None:
     """Make the repository, or leave the one that is there.
 
@@ -113,7 +119,7 @@ def create_repository(root: Path, remote: str) -> None:
         root.mkdir(parents=True, exist_ok=True)
         if not (root / ".git").exists():
             pygit2.init_repository(str(root), initial_head=BASE_BRANCH)
-        with contextlib.redirect_stdout(io.StringIO()):  # it greets
+        with _silent_dvc():
             repo = Repo.init(str(root), force=True)
         with repo:
             with repo.config.edit("repo", validate=False) as config:
@@ -446,6 +452,18 @@ class ModelRepository:
         if head is not None and head.target == name and not self.git.head_is_unborn:
             self.git.set_head(self.git.head.target)
             log.info("%s was checked out in %s and moves on: HEAD is detached", name, self.root)
+
+
+@contextlib.contextmanager
+def _silent_dvc() -> Iterator[None]:
+    """DVC greets who makes a repository."""
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _ref(kind: str, group: str, name: str) -> str:
