@@ -35,7 +35,7 @@ def test_a_silent_client_holds_up_neither_the_sum_nor_the_decision(new_federatio
         )  # fmt: skip
         try:
             if party == ARBITER:
-                with Aggregator.open(ctx, ROUNDS, grace_seconds=0.3) as aggregator:
+                with Aggregator.open(ctx, ROUNDS, grace_seconds=3.0) as aggregator:
                     outcomes[party] = [aggregator.serve().values.tolist() for _ in range(ROUNDS)]
                 return
             client = Client.open(ctx, ROUNDS)

@@ -25,7 +25,7 @@ def run(
     arbiter: Callable[[Aggregator], Any],
     *,
     rounds: int = 1,
-    grace_seconds: float = 0.2,
+    grace_seconds: float = 10.0,
     record: Callable[[Message], None] | None = None,
 ) -> dict[Party, Any]:
     """What each party's part returns, or the error that it raises."""

@@ -263,7 +263,7 @@ def test_hosts_and_guest_exchange_no_numbers_of_their_rows() -> None:
 def test_training_goes_on_without_a_host_that_falls_silent(
     lost: str, since: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HomoLR, "grace_seconds", 0.1)
+    monkeypatch.setattr(HomoLR, "grace_seconds", 1.5)
     rows, silent = pool([40, 25, 60]), HOSTS[1]
     outcomes = losing_run(rows, lambda: HomoLR(HomoLRParams(**BASE)), lost, since, silent)
     label = np.where(rows.label == 1, 1.0, -1.0)

@@ -283,7 +283,7 @@ def test_the_arbiter_tells_no_histogram() -> None:
 
 
 def test_training_goes_on_without_a_host_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HomoSecureBoost, "grace_seconds", 0.1)
+    monkeypatch.setattr(HomoSecureBoost, "grace_seconds", 1.5)
     rows, since = pool([40, 25, 60]), 1 + quantiles.ROUNDS + 1
     component = HomoSecureBoost(HomoSecureBoostParams(**BASE))
     outcomes = losing_run(rows, lambda: component, "aggregation_masked", since, HOSTS[1])

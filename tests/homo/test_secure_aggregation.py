@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kstest
@@ -107,35 +107,52 @@ def test_one_can_be_silent_before_and_another_after_it_has_sent() -> None:
     np.testing.assert_array_equal(outcomes[ARBITER].values, np.full(3, 7.0))
 
 
+@settings(max_examples=12, deadline=None)
+@given(st.integers(2, 6), st.data())
+def test_whoever_is_silent_the_others_are_added_up_if_they_are_enough(count: int, data: st.DataObject) -> None:
+    parties = [GUEST, *hosts(count - 1)]
+    silence = data.draw(st.lists(st.sampled_from(["never", "before", "after"]), min_size=count, max_size=count))
+    parts: dict[str, Callable[[float], Part]] = {
+        "never": lambda value: contributes([value]),
+        "before": lambda value: lambda client: client.place,
+        "after": lambda value: lambda client: client.send([value]),
+    }
+    clients = {
+        party: parts[when](float(place + 1)) for place, (party, when) in enumerate(zip(parties, silence, strict=True))
+    }
+    total = run(clients, serves)[ARBITER]
+    sent = [place for place, when in enumerate(silence) if when != "before"]
+    if silence.count("never") >= threshold_of(count):
+        assert total.counted == tuple(sent)
+        assert total.values.tolist() == [sum(place + 1.0 for place in sent)]
+    else:
+        assert isinstance(total, TransportError)
+
+
 def test_a_slow_client_is_told_the_outcome_and_counted_again() -> None:
     slow, *others = [GUEST, *hosts(2)]
-    rounds = 3
-    served = threading.Event()
-    caught_up = threading.Event()
+    rounds, served = 30, threading.Event()
 
     def slowly(client: Client) -> list[Total]:
         assert served.wait(10)
-        found = [client.total([1.0]), client.total([1.0])]
-        client.send([1.0])
-        caught_up.set()
-        return [*found, client.receive_total()]
+        return [client.total([1.0]) for _ in range(rounds)]
 
     def quickly(client: Client) -> list[Total]:
-        found = [client.total([10.0]), client.total([10.0])]
-        assert caught_up.wait(10)
-        return [*found, client.total([10.0])]
+        return [client.total([10.0]) for _ in range(rounds)]
 
     def arbiter(aggregator: Aggregator) -> list[Total]:
-        found = [aggregator.serve()]
+        first = aggregator.serve()
         served.set()
-        return [*found, *(aggregator.serve() for _ in range(rounds - 1))]
+        return [first, *(aggregator.serve() for _ in range(rounds - 1))]
 
-    outcomes = run({slow: slowly, **dict.fromkeys(others, quickly)}, arbiter, rounds=rounds)
+    outcomes = run(
+        {slow: slowly, **dict.fromkeys(others, quickly)}, arbiter, rounds=rounds, grace_seconds=0.2
+    )  # fmt: skip
     for party in (slow, *others, ARBITER):
-        first, _, last = outcomes[party]
-        assert first.values.tolist() == [20.0]
-        assert last.values.tolist() == [21.0]
-    assert outcomes[slow][0].counted == (1, 2)
+        totals = outcomes[party]
+        assert (totals[0].values.tolist(), totals[0].counted) == ([20.0], (1, 2))
+        # Who is back is waited for again.
+        assert (totals[-1].values.tolist(), totals[-1].counted) == ([21.0], (0, 1, 2))
 
 
 def test_fewer_than_the_threshold_are_not_added_up() -> None:
