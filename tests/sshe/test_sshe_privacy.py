@@ -18,7 +18,7 @@ from .conftest import HOST, Fit
 MINI_BATCHES = {"batch_size": 20, "early_stop": "weight_diff", "max_iter": 3, "optimizer": "nesterov_momentum_sgd"}
 CIPHERTEXTS = {("rows", Kind.CIPHERTEXT), ("weight", Kind.CIPHERTEXT), ("score", Kind.CIPHERTEXT),
                ("gradient", Kind.CIPHERTEXT)}  # fmt: skip
-SHARES = {("start", Kind.TENSOR), ("weights", Kind.TENSOR)}
+SHARES = {("start", Kind.TENSOR), ("weight_part", Kind.TENSOR), ("weights", Kind.TENSOR)}
 CLEAR = {("public_key", Kind.PARAMETERS), ("columns", Kind.PARAMETERS)}
 
 
@@ -47,6 +47,7 @@ def test_each_party_receives_ciphertexts_and_shares_and_no_more(messages: list[M
     assert kinds(messages, GUEST) == {
         ("plan", Kind.PARAMETERS), ("verdict", Kind.PARAMETERS), *CLEAR, *CIPHERTEXTS, *SHARES,
         ("loss", Kind.CIPHERTEXT), ("change", Kind.CIPHERTEXT), ("norm", Kind.CIPHERTEXT),
+        ("residual_part", Kind.TENSOR),
     }  # fmt: skip
     assert kinds(messages, HOST) == {
         ("features", Kind.PARAMETERS), *CLEAR, *CIPHERTEXTS, *SHARES, ("progress", Kind.TENSOR),
@@ -119,7 +120,7 @@ def test_no_ciphertext_is_sent_twice(messages: list[Message]) -> None:
     assert len(everything) == len(set(everything))
 
 
-@pytest.mark.parametrize("tag", ["start", "progress"])
+@pytest.mark.parametrize("tag", ["start", "progress", "weight_part", "residual_part"])
 def test_shares_that_travel_are_nothing_like_small_numbers(messages: list[Message], tag: str) -> None:
     """Of a uniform share, 8 in 2**96 are as small as a weight or a loss."""
     values = [decode(message.structure, message.body) for message in messages if message.tag.split(".")[0] == tag]

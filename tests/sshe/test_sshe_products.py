@@ -57,7 +57,7 @@ def test_scores_of_a_batch(both: Both[Any]) -> None:
 def test_gradients_of_a_batch_and_what_the_labels_take_part_in(both: Both[Any]) -> None:
     rows, residual = np.array([7, 2, 9]), RNG.normal(size=(3, 2))
     shares = split(residual)
-    of_guest, of_host = both(lambda pair: products_of(pair).sums(STEP, rows, shares[pair.first]))
+    of_guest, of_host = both(lambda pair: products_of(pair).sums(STEP, rows, shares[pair.first], uniform=True))
     found = opened((of_guest[0], of_host[1]), FRACTION_BITS + 23), opened((of_guest[1], of_host[0]), FRACTION_BITS + 23)
     np.testing.assert_allclose(found[0], GUEST_NUMBERS[rows].T @ residual, atol=1e-6)
     np.testing.assert_allclose(found[1], HOST_NUMBERS[rows].T @ residual, atol=1e-6)

@@ -18,7 +18,8 @@ What each learns, besides its own model:
   random, a larger set of rows that has them in it); how many features the guest has, and the bits of their numbers and
   of its labels if these are above 2**9.
 
-All else that a party receives is ciphertexts under the other's key, and shares and padded plaintexts that are uniform.
+All else that a party receives is ciphertexts under the other's key, and padded plaintexts and shares that are uniform,
+or within 2**-48 of what they would be for other numbers.
 
 **reveal_every_iter: true** (:class:`.weights.Revealed`). In each batch each party's gradient X_p^T d is opened to it,
 and it makes its own step, with any optimizer and penalty. Besides the above:

@@ -132,9 +132,12 @@ def shifted(integers: Residues, slot_bits: int, slots: int) -> Residues:
     return result
 
 
-def share_slot_bits(factor_bits: int, terms: int) -> int:
-    """Room for a sum of so many shares, each times an integer of a magnitude up to 2**factor_bits."""
-    return RING_BITS + factor_bits + terms.bit_length() + 2
+def share_slot_bits(factor_bits: int, terms: int, share_bits: int = RING_BITS) -> int:
+    """Room for a sum of so many shares, each times an integer of a magnitude up to 2**factor_bits.
+
+    No less than a share has: what is left of a slot's pad is one.
+    """
+    return max(share_bits + factor_bits + terms.bit_length() + 2, RING_BITS)
 
 
 def _slots(residues: Residues, slot_bits: int, slots: int) -> Shares:

@@ -8,6 +8,9 @@ which it computes itself, and with the peer's, for which one of the two encrypts
 * gradients X_p^T d, of columns that stay: the owner encrypts its rows, once, as many columns as there are slots in a
   ciphertext, and the peer takes them to the powers of its share of d.
 
+For these products the shares are dealt anew, so that they are no longer than hiding the number takes: one party draws a
+share of SMALL_BITS and sends the other what is left of its old one, which is all that the other needs to have its own.
+
 Either way the result gets a pad that is uniform modulo n before it goes back to who decrypts it, so both learn nothing.
 """
 
@@ -21,12 +24,23 @@ from gmpy2 import mpz
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.fixed_point import FixedPoint
 from fate_components.crypto.integers import Integers, as_residues
-from fate_components.linear.family import WEIGHT_BITS, WEIGHT_FRACTION_BITS
+from fate_components.linear.family import WEIGHT_BITS, WEIGHT_FRACTION_BITS, diverged
 from fate_components.linear.layout import packed_rows
 from fate_components.linear.messages import Rows, Step, parsed
 from fate_components.linear.model import Floats
 from fate_components.sshe.pair import Pair, inner_products, share_slot_bits, shifted, stacked
-from fate_components.sshe.ring import COLUMN_BITS, RING_BITS, Shares, multiplied, reduced, truncated
+from fate_components.sshe.ring import (
+    COLUMN_BITS,
+    RING_BITS,
+    SMALL_BITS,
+    Shares,
+    multiplied,
+    reduced,
+    shares_from_wire,
+    signed,
+    small_shares,
+    truncated,
+)
 from fate_federated.errors import DataError, MessageRejected
 
 _FEWEST_BITS = 12
@@ -106,7 +120,7 @@ class Products:
         own = Shape(count, answers, intercept, *bits)
         pair.peer.push("columns", {name: getattr(own, name) for name in Shape.__slots__}, step)
         columns = np.rint(np.ldexp(numbers, own.fraction_bits)).astype(np.int64)
-        slot_bits = share_slot_bits(COLUMN_BITS, batch)
+        slot_bits = _gradient_slot_bits(batch)
         slots = pair.slots(slot_bits, own.columns)
         packed = packed_rows(columns.astype(object), slot_bits, slots).T
         pair.encrypted_to_peer("rows", step, packed, _packed_bits(slot_bits, slots))
@@ -123,11 +137,14 @@ class Products:
             own, other: this party's shares of its own and of the peer's weights, shape (features, models).
         """
         pair, models = self.pair, own.shape[1]
-        slot_bits = share_slot_bits(COLUMN_BITS, max(self.own.features, self.peer.features))
+        slot_bits = share_slot_bits(COLUMN_BITS, max(self.own.features, self.peer.features), SMALL_BITS)
         slots = pair.slots(slot_bits, len(rows))
         blocks = -(-len(rows) // slots)
-        bits = slot_bits * (slots - 1) + RING_BITS
-        pair.encrypted_to_peer("weight", step, shifted(other.T, slot_bits, slots), bits)
+        bits = slot_bits * (slots - 1) + SMALL_BITS
+        small = small_shares(other.shape)
+        pair.open_to_peer("weight_part", step, reduced(other - small))
+        pair.encrypted_to_peer("weight", step, shifted(small.T, slot_bits, slots), bits)
+        own = reduced(own + shares_from_wire(pair.peer.pull("weight_part", step), own.shape))
         chosen = self.columns[rows, : self.own.features]
         encrypted = pair.encrypted_from_peer("weight", step, (models, len(own), slots), bits)
         padded = np.zeros((blocks * slots, len(own)), dtype=np.int64)
@@ -142,14 +159,19 @@ class Products:
             truncated(theirs, self.peer.feature_bits, first=pair.first),
         )
 
-    def sums(self, step: Step, rows: Rows, residual: Shares) -> tuple[Shares, Shares]:
+    def sums(self, step: Step, rows: Rows, residual: Shares, *, uniform: bool) -> tuple[Shares, Shares]:
         """X_p^T d of this party and of the peer, shape (columns, models), with each column's own fraction bits more.
 
         Args:
             residual: this party's share of d, shape (rows, models).
+            uniform: whether it is one of all, and not a number of its own.
+
+        Raises:
+            ModelError: d is out of range.
         """
         pair, models = self.pair, residual.shape[1]
-        slot_bits = share_slot_bits(COLUMN_BITS, self.batch)
+        residual = self._dealt_anew(step, residual) if uniform else residual
+        slot_bits = _gradient_slot_bits(self.batch)
         slots, peer_slots = (pair.slots(slot_bits, shape.columns) for shape in (self.own, self.peer))
         groups = [inner_products(residual.T, self.peer_rows[group][rows]) for group in range(len(self.peer_rows))]
         theirs = pair.give("gradient", step, stacked(groups), slot_bits, peer_slots)
@@ -158,6 +180,18 @@ class Products:
             reduced(_by_column(mine, slots, self.own.columns) + multiplied(self.columns[rows].T, residual)),
             _by_column(theirs, peer_slots, self.peer.columns),
         )
+
+    def _dealt_anew(self, step: Step, residual: Shares) -> Shares:
+        """Shares of the same of which none is long."""
+        if self.pair.first:
+            small = small_shares(residual.shape)
+            self.pair.open_to_peer("residual_part", step, reduced(residual - small))
+            return small
+        part = shares_from_wire(self.pair.peer.pull("residual_part", step), residual.shape)
+        left = signed(residual + part)
+        if any(abs(value) >> (SMALL_BITS + 1) for value in left.ravel().tolist()):
+            raise diverged(step)
+        return left
 
 
 def weighted(pair: Pair, step: Step, residual: Shares, weight: Floats | None) -> Shares:
@@ -217,6 +251,10 @@ def bits_for(numbers: Floats, precision: int) -> int:
             f"Features of a magnitude of 2**{magnitude} are too large to be shared. Scale them with a FeatureScale."
         )
     return bits
+
+
+def _gradient_slot_bits(batch: int) -> int:
+    return share_slot_bits(COLUMN_BITS, batch, SMALL_BITS + 1)
 
 
 def _packed_bits(slot_bits: int, slots: int) -> int:

@@ -32,6 +32,8 @@ FRACTION_BITS = 36
 """Behind the binary point of weights, gradients and scores."""
 SCORE_BITS = 24
 """Scores, weights and labels have a magnitude below 2**SCORE_BITS."""
+SMALL_BITS = SCORE_BITS + FRACTION_BITS + 2 + 48
+"""Of a share that is used in a product; see :func:`small_shares`."""
 COLUMN_BITS = 32
 """Magnitude of the integers that stand for features."""
 LIMB_BITS = 51
@@ -66,6 +68,17 @@ def zeros(shape: tuple[int, ...]) -> Shares:
 def random_shares(shape: tuple[int, ...]) -> Shares:
     """Uniform and secret."""
     return as_residues(unpack(secrets.token_bytes(_BYTES * int(np.prod(shape))), _BYTES), shape)
+
+
+def small_shares(shape: tuple[int, ...]) -> Shares:
+    """Uniform below 2**SMALL_BITS and secret: they hide a weight or a residual but for a chance of 2**-48.
+
+    What a number is beyond such a share is small as well, so that ciphertexts have room for more products with it.
+    """
+    width = -(-SMALL_BITS // 8)
+    drawn = as_residues(unpack(secrets.token_bytes(width * int(np.prod(shape))), width), shape)
+    result: Shares = drawn >> (8 * width - SMALL_BITS)
+    return result
 
 
 def encoded(values: Floats, fraction_bits: int, step: Step) -> Shares:

@@ -139,7 +139,7 @@ def _opened(course: PairCourse, learner: Learner, label: Floats | None) -> tuple
     products = Products.open(
         pair, numbers, numbers.shape[1] - features, learner.intercept, course.precision, course.largest_batch, step
     )
-    setting = Setting(pair, course, family, learner, products, label)
+    setting = Setting(pair, course, family, learner, products, label, course.shared)
     if not course.shared:
         return setting, Revealed(setting)
     other = (products.peer.features, course.plan.models)
@@ -163,7 +163,7 @@ def _learn(setting: Setting, weights: Weights, step: Step, rows: Rows, weight: F
         residual = residual * present.astype(np.int64).astype(object)
     if course.plan.weighted or course.random:
         residual = weighted(setting.pair, step, residual, weight)
-    sums = setting.products.sums(step, rows, residual)
+    sums = setting.products.sums(step, rows, residual, uniform=setting.uniform)
     total = np.zeros(course.plan.models) if weight is None else (weight[:, None] * present).sum(axis=0)
     weights.descend(step, sums, course.counts(rows, present), np.broadcast_to(total, course.plan.models))
 

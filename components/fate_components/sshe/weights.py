@@ -43,6 +43,7 @@ class Setting:
     Attributes:
         products: with the peer.
         answers: y at the guest, shape (rows, models) or (rows, 1); None at the host.
+        shared: whether the weights are.
     """
 
     pair: Pair
@@ -51,6 +52,12 @@ class Setting:
     learner: Learner
     products: Products
     answers: Floats | None
+    shared: bool
+
+    @property
+    def uniform(self) -> bool:
+        """Whether shares of d are uniform, and not terms that each party knows."""
+        return self.shared or self.course.plan.weighted or self.course.random
 
     @property
     def residual_bits(self) -> int:
