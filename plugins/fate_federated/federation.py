@@ -180,6 +180,11 @@ class MemoryStore:
     def caches(self) -> MemoryCaches:
         return MemoryCaches({**self.earlier, **{("in-process", *place): cache for place, cache in self.kept.items()}})
 
+    @property
+    def earlier_models(self) -> None:
+        """There is no registry in memory."""
+        return None
+
     def load_cache(self, component: str, name: str) -> Cache | None:
         return self.kept.get((component, name))
 

@@ -110,6 +110,47 @@ class JobCaches:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptModels:
+    """A :class:`~fate_federated.task.model.ModelReader` of this party's versions, and of its jobs' own outputs."""
+
+    client: GatewayClient
+    party: Party
+    storage_url: str
+
+    def version(self, ref: str, model: str) -> str:
+        """See :class:`~fate_federated.task.model.ModelReader`."""
+        return ref if ref.isdecimal() else self.client.models.version(ref, model).version
+
+    def read(self, version: str, component: str, alias: str) -> Model | None:
+        """See :class:`~fate_federated.task.model.ModelReader`."""
+        try:
+            return self._read_version(version, component, alias)
+        except ModelNotFound:
+            # The job's outputs are there even where its version is not: its commit waits, or was given up.
+            record = self.client.get_output(TaskRef(version, component), self.party, MODEL, alias)
+            return None if record is None else read_model(record.location)
+
+    def checkpoints(self, version: str, component: str, alias: str, step: int) -> tuple[int, ...]:
+        """See :class:`~fate_federated.task.model.ModelReader`."""
+        pattern = checkpoint_location(self.storage_url, version, component, "*", self.party, alias, step)
+        filesystem, path = fsspec.url_to_fs(pattern)
+        return tuple(sorted(int(found.split("/")[-3]) for found in filesystem.glob(path)))
+
+    def read_checkpoint(self, version: str, component: str, alias: str, step: int, attempt: int) -> Model:
+        """See :class:`~fate_federated.task.model.ModelReader`."""
+        place = checkpoint_location(self.storage_url, version, component, str(attempt), self.party, alias, step)
+        return read_model(place)
+
+    def _read_version(self, version: str, component: str, alias: str) -> Model:
+        contents = {}
+        for buffer in ("Meta", "Param"):
+            about, data = self.client.models.read(version, self.party, component, alias, buffer)
+            _import_messages(about.module)
+            contents[buffer] = _parse(MESSAGE_PACKAGE + about.message, data)
+        return Model(about.module, contents["Meta"], contents["Param"])
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayOutputStore:
     """An :class:`~fate_federated.task.run.OutputStore` of one task.
 
@@ -160,20 +201,11 @@ class GatewayOutputStore:
                 "No model is named to predict with. Write model_version in the conf's job parameters, or trigger the "
                 'DAG with --conf \'{"model_version": "<id of the job that trained>"}\'.'
             )
-        try:
-            return self._load_version(component, alias)
-        except ModelNotFound:
-            # The job's outputs are there even where its version is not: its commit waits, or was given up.
-            return self._load_model(self.trained, component, alias)
+        return self.earlier_models.read(self.trained, component, alias)
 
-    def _load_version(self, component: str, alias: str) -> Model:
-        """A model of a version of the registry."""
-        contents = {}
-        for buffer in ("Meta", "Param"):
-            about, data = self.client.models.read(self.trained, self.party, component, alias, buffer)
-            _import_messages(about.module)
-            contents[buffer] = _parse(MESSAGE_PACKAGE + about.message, data)
-        return Model(about.module, contents["Meta"], contents["Param"])
+    @property
+    def earlier_models(self) -> KeptModels:
+        return KeptModels(self.client, self.party, self.storage_url)
 
     def _load_model(self, job_id: str, component: str, alias: str) -> Model | None:
         record = self.client.get_output(TaskRef(job_id, component), self.party, MODEL, alias)
@@ -190,7 +222,9 @@ class GatewayOutputStore:
 
         The gateway is not told: it knows what succeeded.
         """
-        location = self._location(component, f"{_file_name(alias)}.checkpoint-{step}.model.json")
+        location = checkpoint_location(
+            self.storage_url, self.job_id, component, str(self.attempt), self.party, alias, step
+        )
         write_model(location, model)
         log.info("checkpoint %d of %s kept at %s", step, component, location)
 
@@ -209,8 +243,7 @@ class GatewayOutputStore:
         self._record(component, CACHE, name, location, rows=cache.data.num_rows, module=cache.module)
 
     def _location(self, component: str, file: str) -> str:
-        folders = ("jobs", self.job_id, component, str(self.attempt), str(self.party))
-        return "/".join((self.storage_url.rstrip("/"), *map(_file_name, folders), file))
+        return output_location(self.storage_url, self.job_id, component, str(self.attempt), self.party, file)
 
     def _record(
         self,
@@ -226,6 +259,20 @@ class GatewayOutputStore:
         task = TaskRef(self.job_id, component)
         self.client.record_output(Output(task, self.attempt, self.party, kind, name, location, rows, columns, module))
         log.info("%s %s of %s kept at %s", kind, name, component, location)
+
+
+def output_location(storage_url: str, job_id: str, component: str, attempt: str, party: Party, file: str) -> str:
+    """Where a task leaves a file; ``*`` for any attempt."""
+    folders = ("jobs", _file_name(job_id), _file_name(component), attempt, _file_name(str(party)))
+    return "/".join((storage_url.rstrip("/"), *folders, file))
+
+
+def checkpoint_location(
+    storage_url: str, job_id: str, component: str, attempt: str, party: Party, alias: str, step: int
+) -> str:
+    """Where a task leaves its model as it is after a step; ``*`` for any attempt."""
+    file = f"{_file_name(alias)}.checkpoint-{step}.model.json"
+    return output_location(storage_url, job_id, component, attempt, party, file)
 
 
 def _file_name(name: str) -> str:

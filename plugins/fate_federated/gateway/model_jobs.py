@@ -7,9 +7,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ from fate_federated.gateway.model_coordinator import ModelCoordinator
 from fate_federated.gateway.model_requests import head
 from fate_federated.gateway.model_store import find_model, operation_row, version_of_job
 from fate_federated.gateway.policy import compile_job, read_overrides
-from fate_federated.gateway.schema import ModelOperationRow, ModelVersionRow
+from fate_federated.gateway.schema import ModelOperationRow, ModelVersionRow, SummaryRow
 from fate_federated.registry.names import DEFAULT_BRANCH, check_ref_name, model_key
 from fate_federated.settings import SiteSettings
 from fate_federated.status import JobStatus
@@ -42,14 +41,18 @@ BRANCH, MESSAGE, AUTHOR = "model_branch", "model_message", "model_author"
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """What a job trains: which model, and what is said of its version."""
+    """What a job trains: which model, and what is said of its version.
+
+    Attributes:
+        loaders: components that hand on a model of an earlier version.
+    """
 
     model_id: str
     name: str
     branch: str
     message: str
     author: str
-    source: str
+    loaders: tuple[str, ...]
 
 
 def trained_model(job: Job, files: JobFiles, pipeline: Pipeline) -> TrainedModel | None:
@@ -74,18 +77,17 @@ def trained_model(job: Job, files: JobFiles, pipeline: Pipeline) -> TrainedModel
         branch=check_ref_name(said(BRANCH, DEFAULT_BRANCH)),
         message=said(MESSAGE, f"Train {job.name}, run {job.run_id}"),
         author=said(AUTHOR, str(job.initiator)),
-        source=_warm_start(pipeline, overrides),
+        loaders=tuple(node.name for node in pipeline.nodes if node.module == "ModelLoader"),
     )
 
 
-def _warm_start(pipeline: Pipeline, overrides: Mapping[str, Any]) -> str:
-    """The version that a ModelLoader of the job takes a model from; empty where there is none."""
-    for node in pipeline.nodes:
-        if node.module == "ModelLoader":
-            for parameters in node.parameters.values():
-                version = parameters.get("model_version")
-                if isinstance(version, str | int) and str(version).isdecimal():
-                    return str(version)
+def _loaded(session: Session, job_id: str, loaders: Sequence[str]) -> str:
+    """The version that a job's training began with, as its ModelLoader told; empty where there is none here."""
+    query = select(SummaryRow).where(SummaryRow.job_id == job_id, SummaryRow.component.in_(loaders))
+    for row in session.scalars(query.order_by(SummaryRow.attempt.desc())):
+        version = json.loads(row.summary).get("model_version")
+        if isinstance(version, str) and session.get(ModelVersionRow, version) is not None:
+            return version
     return ""
 
 
@@ -176,7 +178,9 @@ def _plan(session: Session, job: Job, model: TrainedModel, new_version: str, *, 
         author=model.author,
         message=model.message if before is None else f"{model.message}, again",
         created_at=time.time(),
-        version=NewVersion(version, parent, model.source, VersionKind.TRAINED, job.job_id),
+        version=NewVersion(
+            version, parent, _loaded(session, job.job_id, model.loaders), VersionKind.TRAINED, job.job_id
+        ),
         moves=(RefMove(RefKind.BRANCH, model.branch, parent, version),),
     )
 

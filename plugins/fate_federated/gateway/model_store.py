@@ -96,7 +96,7 @@ def _load_models(session: Session, rows: Sequence[ModelRow]) -> list[Model]:
     for ref in session.scalars(pointers):
         if ref.model_id in refs:
             refs[ref.model_id].append(ModelRef(RefKind(ref.kind), ref.name, ref.version, ref.moved_at))
-    number = dict(session.execute(counts).tuples().all())
+    number: dict[str, int] = {row[0]: row[1] for row in session.execute(counts)}
     return [
         Model(
             model_id=row.model_id,

@@ -11,7 +11,7 @@ from fate_federated.errors import ConfigError
 from fate_federated.party import Role
 from fate_federated.task.cache import Cache, CacheReader
 from fate_federated.task.context import TaskContext
-from fate_federated.task.model import Model
+from fate_federated.task.model import Model, ModelReader
 from fate_federated.task.table import Table
 
 P = TypeVar("P", bound=ComponentParams)
@@ -61,6 +61,7 @@ class Inputs:
         cache: what components of this module kept, by the name of the component that hands it on.
         tables: for what reads and writes tables of the site's catalogue.
         caches: for CacheLoader: how to read what another job kept.
+        models: for ModelLoader: how to read what another job learnt.
         sources: by port, the component that made each table, in the order of ``data``.
     """
 
@@ -70,6 +71,7 @@ class Inputs:
     cache: Mapping[str, Cache] = field(default_factory=dict)
     tables: Catalogue | None = None
     caches: CacheReader | None = None
+    models: ModelReader | None = None
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def first(self, *ports: str) -> Table | None:

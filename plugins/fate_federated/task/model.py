@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from google.protobuf.message import Message
 
@@ -20,3 +21,31 @@ class Model:
     module: str
     meta: Message
     param: Message
+
+
+class ModelReader(Protocol):
+    """Reads what earlier jobs of this party learnt."""
+
+    def version(self, ref: str, model: str) -> str:
+        """The version, or the job's id, that a text means now.
+
+        Raises:
+            RegistryError: nothing.
+        """
+        ...
+
+    def read(self, version: str, component: str, alias: str) -> Model | None:
+        """A component's model in a version, or of a job's end; None where this party has none."""
+        ...
+
+    def checkpoints(self, version: str, component: str, alias: str, step: int) -> tuple[int, ...]:
+        """The attempts of a job in which a step was kept here."""
+        ...
+
+    def read_checkpoint(self, version: str, component: str, alias: str, step: int, attempt: int) -> Model:
+        """A component's model as it was after a step.
+
+        Raises:
+            ModelError: it cannot be read.
+        """
+        ...

@@ -21,7 +21,7 @@ from fate_federated.pb.model.not_run_pb2 import NotRun
 from fate_federated.task.cache import Cache, CacheReader
 from fate_federated.task.component import Catalogue, Inputs, Outputs
 from fate_federated.task.context import TaskContext, Traffic
-from fate_federated.task.model import Model
+from fate_federated.task.model import Model, ModelReader
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,11 @@ class OutputStore(Protocol):
     @property
     def caches(self) -> CacheReader:
         """What this party's earlier jobs kept."""
+        ...
+
+    @property
+    def earlier_models(self) -> ModelReader | None:
+        """What this party's earlier jobs learnt; None where there is no registry."""
         ...
 
     def load_cache(self, component: str, name: str) -> Cache | None:
@@ -160,6 +165,7 @@ def gather_inputs(node: Node, party: Party, store: OutputStore) -> Inputs:
         data=data,
         cache=caches,
         caches=store.caches,
+        models=store.earlier_models,
         model=next(iter(models[EdgeKind.MODEL].values()), None),
         isometric=models[EdgeKind.ISOMETRIC_MODEL],
         tables=store.tables,

@@ -38,7 +38,6 @@ _FAMILIES = {
         "ApiReader": "API_READER",
         "Upload": "UPLOAD",
         "CacheLoader": "CACHE_LOADER",
-        "ModelLoader": "MODEL_LOADER",
         "ModelStore": "MODEL_STORE",
         "ModelRestore": "MODEL_RESTORE",
         "Pipeline": "PIPELINE",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from fate_federated.catalog.modules.roles import ALL, GUEST_HOST, GUEST_HOST_ARBITER
+from fate_federated.catalog.modules.roles import ALL, GUEST_HOST
 from fate_federated.catalog.shared_params import AnyParams, ModuleParams, PositiveInt
 from fate_federated.catalog.spec import ModuleSpec
 from fate_federated.party import Role
@@ -62,31 +62,12 @@ class CacheLoaderParams(ModuleParams):
     cache_name: str | None = None
 
 
-class ModelLoaderParams(ModuleParams):
-    """A model of another job, as it was at its end or at a checkpoint."""
-
-    model_id: str | None = None
-    model_version: Id | None = None
-    component_name: str | None = None
-    model_alias: str | None = None
-    step_index: Id | None = None
-    step_name: str | None = None
-
-
 LOCAL = frozenset({Role.LOCAL})
 
 API_READER = ModuleSpec(module="ApiReader", roles=GUEST_HOST, params=ApiReaderParams, needs_data=False)
 UPLOAD = ModuleSpec(module="Upload", roles=ALL, params=UploadParams, needs_data=False)
 CACHE_LOADER = ModuleSpec(
     module="CacheLoader", roles=GUEST_HOST, params=CacheLoaderParams, needs_data=False, cache_outputs=1
-)
-MODEL_LOADER = ModuleSpec(
-    module="ModelLoader",
-    roles=GUEST_HOST_ARBITER,
-    params=ModelLoaderParams,
-    data_outputs=0,
-    model_outputs=1,
-    needs_data=False,
 )
 MODEL_STORE = ModuleSpec(module="ModelStore", roles=ALL, params=AnyParams, needs_data=False)
 MODEL_RESTORE = ModuleSpec(module="ModelRestore", roles=ALL, params=AnyParams, needs_data=False, model_outputs=1)

@@ -1,0 +1,91 @@
+"""ModelLoader: a model of a version, of a branch or tag, or of a training that failed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from tests.gateway.conftest import ALL, ARBITER, GUEST, HOST, Federation
+from tests.gateway.model_federation import LR, ask, model, train
+
+from fate_components.model_loader.component import ModelLoader
+from fate_components.model_loader.spec import ModelLoaderParams
+from fate_federated.errors import FateFederatedError, ModelError, ModelNotFound
+from fate_federated.party import Party
+from fate_federated.task.component import Inputs
+from fate_federated.task.context import MemoryTracker, TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task_store import GatewayOutputStore
+from fate_federated.transport.memory import MemoryHub
+from fate_federated.wire.model_records import Action
+
+
+def load(federation: Federation, **params: Any) -> dict[Party, Model | FateFederatedError | None]:
+    """What every party's ModelLoader hands on."""
+    hub = MemoryHub(ALL, deadline_seconds=20)
+
+    def work(party: Party) -> Model | FateFederatedError | None:
+        store = store_of(federation, party)
+        ctx = TaskContext(
+            party=party, participants=ALL, job_id="1", component="model_loader_0", attempt=1,
+            transport=hub.transport(party), tracker=MemoryTracker(),
+        )  # fmt: skip
+        component = ModelLoader(ModelLoaderParams.model_validate({"component_name": LR, **params}))
+        try:
+            return component.run(ctx, Inputs(models=store.earlier_models)).model
+        except FateFederatedError as error:
+            hub.fail(party, str(error))
+            return error
+        finally:
+            hub.leave(party)
+
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(ALL, pool.map(work, ALL), strict=True))
+
+
+def store_of(federation: Federation, party: Party, job_id: str = "1", attempt: int = 1) -> GatewayOutputStore:
+    site = federation[party]
+    return GatewayOutputStore(site.client(), job_id, attempt, party, site.settings.storage_url)
+
+
+@pytest.fixture(scope="module")
+def trained(modules_federation: Federation) -> Federation:
+    train(modules_federation, 0.5)
+    ask(modules_federation, Action.TAG, name="v1")
+    train(modules_federation, 0.75)
+    return modules_federation
+
+
+@pytest.mark.parametrize(
+    ("params", "weight"),
+    [
+        ({"model_version": "credit@v1"}, 0.5),
+        ({"model_version": "credit@experiment"}, 0.75),
+        ({"model_version": "v1", "model_id": "arbiter-10000#guest-9999#host-10000#credit"}, 0.5),
+    ],
+)
+def test_a_branch_or_tag_is_loaded_at_every_party(trained: Federation, params: dict[str, Any], weight: float) -> None:
+    assert load(trained, **params) == {GUEST: model(weight), HOST: model(-weight), ARBITER: None}
+
+
+def test_a_version_is_loaded_by_its_digits(trained: Federation) -> None:
+    version = trained[GUEST].client().models.version("credit@v1").version
+    assert load(trained, model_version=int(version))[HOST] == model(-0.5)
+
+
+def test_what_is_not_there_is_said(trained: Federation) -> None:
+    missing = load(trained, model_version="credit@v7")[GUEST]
+    assert isinstance(missing, ModelNotFound)
+    other = load(trained, model_version="credit@v1", component_name="hetero_lr_7")
+    assert "has no model 'model' of hetero_lr_7 in version" in str(other[GUEST])
+
+
+def test_a_checkpoint_of_the_newest_attempt_that_all_parties_kept(trained: Federation) -> None:
+    for party, attempts in ((GUEST, (1, 2)), (HOST, (1,))):
+        for attempt in attempts:
+            store_of(trained, party, "77", attempt).save_checkpoint(LR, "model", 4, model(attempt))
+    assert load(trained, model_version="77", step_index=4) == {GUEST: model(1), HOST: model(1), ARBITER: None}
+    none = load(trained, model_version="77", step_index="5")[GUEST]
+    assert isinstance(none, ModelError)
+    assert "Step 5 of hetero_lr_0 in job 77 was not kept at all parties" in str(none)
