@@ -1,6 +1,6 @@
-"""Linear regression over vertically split features, on shares and without an arbiter. See :mod:`fate_components.sshe`.
+"""Linear regression over vertically split features, on shares and without an arbiter.
 
-The loss and the update rule are HeteroLinR's.
+See :mod:`fate_components.sshe`. The loss and the update rule are HeteroLinR's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Logistic regression over vertically split features, on shares and without an arbiter. See :mod:`fate_components.sshe`.
+"""Logistic regression over vertically split features, on shares and without an arbiter.
 
-The loss and the update rule are HeteroLR's.
+See :mod:`fate_components.sshe`. The loss and the update rule are HeteroLR's.
 """
 
 from __future__ import annotations
