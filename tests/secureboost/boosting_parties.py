@@ -88,7 +88,7 @@ def drawn(results: Mapping[Party, PartyResult]) -> list[Any]:
 
         def node_of(node: int, tree: Any = tree, asked: Any = asked) -> Any:
             if tree.owner[node] < 0:
-                return round(float(tree.weight[node]), 6)
+                return np.round(tree.weight[node], 6).tolist()
             party, *question = asked[node]
             assert party == parties[forest.sites[tree.owner[node]]]
             return *question, node_of(tree.left[node]), node_of(tree.right[node])
@@ -101,4 +101,4 @@ def alike(one: Any, other: Any) -> bool:
     """Whether two trees are the same, leaves to 2e-6."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return one[:3] == other[:3] and alike(one[3], other[3]) and alike(one[4], other[4])
-    return not isinstance(one, tuple) and not isinstance(other, tuple) and abs(one - other) <= 2e-6
+    return not isinstance(one, tuple) and not isinstance(other, tuple) and np.allclose(one, other, rtol=0, atol=2e-6)

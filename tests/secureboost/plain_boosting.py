@@ -15,14 +15,14 @@ Floats = npt.NDArray[np.float64]
 class Node:
     """A leaf, or a question: values of ``feature`` up to ``threshold`` go left."""
 
-    weight: float = 0.0
+    weight: Floats | float = 0.0
     feature: int = -1
     threshold: float = 0.0
     missing_left: bool = False
     left: Node | None = None
     right: Node | None = None
 
-    def score(self, row: Floats) -> float:
+    def score(self, row: Floats) -> Floats | float:
         node = self
         while node.left is not None and node.right is not None:
             value = row[node.feature]
@@ -33,7 +33,7 @@ class Node:
     def drawn(self) -> Any:
         """Nested tuples, to compare with."""
         if self.left is None or self.right is None:
-            return round(self.weight, 6)
+            return np.round(self.weight, 6).tolist()
         return self.feature, self.threshold, self.missing_left, self.left.drawn(), self.right.drawn()
 
 
@@ -43,9 +43,9 @@ def cut_points(column: Floats, bins: int) -> Floats:
     return np.unique(there[ranks]) if len(there) else there
 
 
-def worth(first: float, second: float, l2: float, l1: float) -> float:
-    moved = max(abs(first) - l1, 0.0)
-    return moved * moved / (second + l2)
+def worth(first: Floats, second: Floats, l2: float, l1: float) -> float:
+    moved = np.maximum(np.abs(first) - l1, 0.0)
+    return float(np.sum(moved * moved / (second + l2)))
 
 
 def grown(
@@ -55,8 +55,8 @@ def grown(
     limits: dict[str, Any] = {
         "l2": l2, "l1": l1, "least_gain": least_gain, "leaf_rows": leaf_rows, "least_weight": least_weight
     }  # fmt: skip
-    whole = first[rows].sum(), second[rows].sum()
-    leaf = Node(float(-np.sign(whole[0]) * max(abs(whole[0]) - l1, 0.0) / (whole[1] + l2)))
+    whole = first[rows].sum(axis=0), second[rows].sum(axis=0)
+    leaf = Node(-np.sign(whole[0]) * np.maximum(np.abs(whole[0]) - l1, 0.0) / (whole[1] + l2))
     best: tuple[float, Node, npt.NDArray[np.bool_]] | None = None
     if depth == 0 or len(rows) < 2:
         return leaf
@@ -69,8 +69,8 @@ def grown(
                 left = np.where(np.isnan(values), missing_left, values <= threshold)
                 if min(left.sum(), (~left).sum()) < leaf_rows:
                     continue
-                sums = [(first[rows[side]].sum(), second[rows[side]].sum()) for side in (left, ~left)]
-                if min(some[1] for some in sums) < least_weight:
+                sums = [(first[rows[side]].sum(axis=0), second[rows[side]].sum(axis=0)) for side in (left, ~left)]
+                if min(np.sum(some[1]) for some in sums) < least_weight:
                     continue
                 gain = sum(worth(*some, l2, l1) for some in sums) - worth(*whole, l2, l1)
                 # Sums in another order differ in their last places: what is better has to be so by more.
@@ -82,6 +82,21 @@ def grown(
     node.left = grown(features, points, first, second, rows[left], depth - 1, **limits)
     node.right = grown(features, points, first, second, rows[~left], depth - 1, **limits)
     return node
+
+
+def boosted_together(
+    features: Floats, label: npt.NDArray[np.int64], *, rounds: int, depth: int, bins: int, rate: float
+) -> tuple[list[Node], Floats]:
+    """Trees with a weight for each class in their leaves, and the rows' scores, shape (rows, classes)."""
+    points = [cut_points(column, bins) for column in features.T]
+    wanted = np.eye(label.max() + 1)[label]
+    score, trees = np.zeros(wanted.shape), []
+    for _ in range(rounds):
+        chance = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
+        tree = grown(features, points, chance - wanted, chance * (1 - chance), np.arange(len(label)), depth)
+        trees.append(tree)
+        score = score + rate * np.array([tree.score(row) for row in features])
+    return trees, score
 
 
 def boosted(

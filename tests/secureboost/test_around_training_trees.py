@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +17,13 @@ from sklearn.metrics import roc_auc_score
 from fate_components.secureboost.messages import Verdict
 from fate_federated.errors import AttemptEnded, DataError, DslError, FateFederatedError, ModelError
 from fate_federated.federation import Federation
+from fate_federated.party import Party
 from fate_federated.task.component import Inputs
+from fate_federated.task.context import MemoryTracker, TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task.run import build_params, run_component, spec_of
 from fate_federated.task.table import Table
+from fate_federated.transport.memory import MemoryHub
 
 OWNED = {GUEST: [0, 1], HOSTS[0]: [2, 3, 4]}
 
@@ -80,6 +86,30 @@ def test_training_stops_when_the_loss_stays() -> None:
     )
     assert results[GUEST].summary["is_converged"]
     assert len(drawn(results)) == 2
+
+
+def test_a_training_goes_on_from_a_checkpoint() -> None:
+    features, label = some_rows(60, 5)
+    tables = split_tables(features, label, OWNED)
+    kept: dict[Party, dict[int, Model]] = {party: {} for party in tables}
+    hub = MemoryHub(tuple(tables), deadline_seconds=30)
+    given = OURS | REGRESSION | {"num_trees": 3, "callback_param": {"callbacks": ["ModelCheckpoint"], "save_freq": 2}}
+    spec = spec_of("HeteroSecureBoost")
+    params = build_params(spec, given, "/HeteroSecureBoost")
+
+    def work(party: Party) -> None:
+        ctx = TaskContext(
+            party=party, participants=tuple(tables), job_id="job", component="sbt_0", attempt=1,
+            transport=hub.transport(party), tracker=MemoryTracker(), seed=0,
+        )  # fmt: skip
+        ctx.keep = kept[party].__setitem__
+        run_component(spec, params, ctx, Inputs(data={"train_data": [tables[party]]}))
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(work, tables))
+    assert {party: list(models) for party, models in kept.items()} == dict.fromkeys(tables, [1])
+    on = learn(REGRESSION | {"num_trees": 1}, tables, models={party: models[1] for party, models in kept.items()})
+    assert drawn(on) == drawn(learn(REGRESSION | {"num_trees": 3}, tables))
 
 
 def test_importance_counts_splits_or_gains() -> None:
@@ -184,7 +214,6 @@ def test_a_model_of_other_parts_is_refused() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"multi_mode": "multi_output"},
         {"EINI_inference": True},
         {"tree_param": {"max_depth": 0}},
     ],

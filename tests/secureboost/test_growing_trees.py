@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
-from boosting_parties import GUEST, HOSTS, REGRESSION, alike, drawn, learn, some_rows, split_tables
-from plain_boosting import boosted
+from boosting_parties import GUEST, HOSTS, OURS, REGRESSION, alike, drawn, learn, predict, some_rows, split_tables
+from plain_boosting import boosted, boosted_together
+
+from fate_federated.errors import FateFederatedError, ModelError
+from fate_federated.federation import Federation
+from fate_federated.task.component import Inputs
 
 OWNED = {GUEST: [0, 1], HOSTS[0]: [2, 3, 4], HOSTS[1]: [5]}
 
@@ -52,6 +57,47 @@ def test_several_classes_have_a_tree_each_in_a_round() -> None:
     table = results[GUEST].data.data
     assert (table.column("predict_result").to_numpy() == label).mean() > 0.75
     assert table.column("predict_detail")[0].as_py().startswith('{"0": ')
+
+
+@pytest.mark.parametrize("classes", [3, 17])
+def test_one_tree_can_be_for_all_classes(classes: int) -> None:
+    features, number = some_rows(150, 6)
+    label = np.digitize(number, np.quantile(number, np.arange(1, classes) / classes))
+    together = {"multi_mode": "multi_output"}
+    train, validate = (
+        split_tables(features[rows], label[rows], OWNED, first)
+        for rows, first in ((slice(100), 0), (slice(100, 150), 100))
+    )
+    results = learn(together, train, validate)
+    trees, score = boosted_together(features[:100], label[:100], rounds=2, depth=3, bins=8, rate=0.3)
+    assert all(alike(one, other.drawn()) for one, other in zip(drawn(results), trees, strict=True))
+    expected = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
+    table = results[GUEST].data.data
+    found = np.array([list(json.loads(text).values()) for text in table.column("predict_detail").to_pylist()])
+    assert np.allclose(found[:100], expected, atol=1e-6)
+    param = results[GUEST].model.param
+    assert (param.tree_num, param.tree_dim, param.num_classes) == (2, 1, classes)
+    assert {len(node.mo_weight) for tree in param.trees_ for node in tree.tree_ if node.is_leaf} == {classes}
+    again = predict(together, validate, results)[GUEST].data.data
+    assert np.allclose(again.column("predict_score").to_numpy(), table.column("predict_score").to_numpy()[100:])
+
+
+def test_trees_for_all_classes_go_on_and_sample_rows() -> None:
+    features, number = some_rows(100, 6)
+    tables = split_tables(features, np.digitize(number, np.quantile(number, [0.3, 0.7])), OWNED)
+    params = {"multi_mode": "multi_output", "run_goss": True, "top_rate": 0.4, "other_rate": 0.3}
+    whole = learn(params, tables)
+    assert whole[GUEST].summary["loss_history"][1] < whole[GUEST].summary["loss_history"][0]
+    params["run_goss"] = False
+    first = learn(params | {"num_trees": 1}, tables)
+    models = {party: first[party].model for party in tables}
+    assert drawn(learn(params | {"num_trees": 1}, tables, models=models)) == drawn(learn(params, tables))
+    outcomes = Federation(tuple(tables), seed=0, deadline_seconds=30).outcomes(
+        "HeteroSecureBoost", OURS,
+        {party: Inputs(data={"train_data": [table]}, model=models[party]) for party, table in tables.items()},
+    )  # fmt: skip
+    assert isinstance(outcomes[GUEST], ModelError)
+    assert all(isinstance(outcome, FateFederatedError) for outcome in outcomes.values())
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_each_row_travels_as_one_ciphertext_and_never_the_same_twice() -> None:
     messages, *_ = recorded()
     sent = [value for message in messages if message.tag.startswith("derivatives") for value in values_of(message)]
     ciphertexts = [value for value in sent if isinstance(value, Ciphertexts)]
-    assert [value.shape for value in ciphertexts] == [(60,), (60,)]
+    assert [value.shape for value in ciphertexts] == [(60, 1), (60, 1)]
     pieces = [
         value.data[at : at + value.width_bytes]
         for value in ciphertexts
@@ -116,12 +116,12 @@ KEY = generate_keypair(1024)
 
 def test_what_cannot_be_a_sum_is_refused() -> None:
     layout = Layout.of(1024, 50, None, compress=True)
-    rows = layout.encrypted(KEY, np.array([-5.0, 7.0, 2.0]), np.array([1.0, 2.0, 3.0]))
+    rows = layout.encrypted(KEY, np.array([[-5.0], [7.0], [2.0]]), np.array([[1.0], [2.0], [3.0]]))
     received = EncryptedArray.from_wire(rows.to_wire(layout.row_bits), KEY.public, layout.row_bits)
-    values = [received[place]._values.item() for place in range(3)]
+    values = [received[place, 0]._values.item() for place in range(3)]
     answer = layout.answer(KEY.public, values).to_wire(layout.answer_bits)
     first, second = layout.read(answer, KEY, 3)
-    assert (first.tolist(), second.tolist()) == ([-5, 7, 2], [1, 2, 3])
+    assert (first[:, 0].tolist(), second[:, 0].tolist()) == ([-5, 7, 2], [1, 2, 3])
     with pytest.raises(MessageRejected):
         layout.read(answer, KEY, 3 + layout.slots)
     with pytest.raises(CryptoError):

@@ -8,6 +8,10 @@ arXiv:1901.08755; packing, compressed answers, subtraction of siblings and sampl
 Kang, Xu, Yang 2021, "SecureBoost+: A high performance gradient boosting tree framework for large scale vertical
 federated learning", arXiv:2110.10927.
 
+With ``multi_mode`` multi_output a round has one tree for all classes (SecureBoost+, section on SBT-MO): a row's pairs
+of derivatives, one for each class, are packed into as few ciphertexts as hold them, the gains of the classes add up,
+and a leaf has a weight for each class. ``ModelCheckpoint`` keeps the trees so far, which a training can go on from.
+
 Who learns what:
 
 - A host receives ciphertexts, for each level of a tree which node each row is in, and which of its own candidates were

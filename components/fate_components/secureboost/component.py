@@ -45,7 +45,7 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
                 return validate_as_guest(ctx, self.module, self.params, train)
             return train_guest(ctx, self.module, self.params, train, other, inputs.model)
         model, table = _required(inputs.model), _required_table(ctx, other)
-        plan = Plan(False, row_digest(table), len(table), b"", 0, 1, True)
+        plan = Plan(False, row_digest(table), len(table), b"", 0, 1, 1, True)
         ctx.hosts.push("plan", plan.to_wire())
         forest = forest_of(model)
         features = features_for(table, forest.header, self.params)

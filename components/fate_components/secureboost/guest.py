@@ -45,7 +45,7 @@ class Derivatives:
 
     Attributes:
         rows: which, rising.
-        first, second: shape (len(rows),).
+        first, second: shape (len(rows),), or (len(rows), outputs) of a tree with several outputs.
     """
 
     rows: Integers
@@ -94,8 +94,9 @@ class GuestTree:
             CryptoError, MessageRejected: a host sends something else than was agreed.
         """
         rows = derivatives.rows
-        first, first_exponent = self.layout.rounded(derivatives.first)
-        second, second_exponent = self.layout.rounded(derivatives.second)
+        of_leaves = derivatives.first.shape[1:]
+        exact = [values.reshape(len(rows), -1) for values in (derivatives.first, derivatives.second)]
+        (first, first_exponent), (second, second_exponent) = (self.layout.rounded(values) for values in exact)
         self._send(step, rows, first, second)
         sums = Sums(first, second, first_exponent, second_exponent)
         total = len(self.binned.numbers)
@@ -114,12 +115,12 @@ class GuestTree:
                 break
             level, parents = self._split((*step, depth), sites, level, message.places, rows, sums, node_of)
         owner = np.array(self._owner)
-        of_first = totals(node_of[rows], len(owner), derivatives.first)
-        of_second = totals(node_of[rows], len(owner), derivatives.second)
-        weight = np.where(owner < 0, self.criterion.weight(of_first, of_second), 0.0)
+        of_first, of_second = (_totals_of_outputs(node_of[rows], len(owner), values) for values in exact)
+        weight = np.where(owner[:, None] < 0, self.criterion.weight(of_first, of_second), 0.0)
         return Tree(
-            np.array(self._left), np.array(self._right), owner, weight, splits_of(self._own, self.binned)
-        ), node_of
+            np.array(self._left), np.array(self._right), owner, weight.reshape(len(owner), *of_leaves),
+            splits_of(self._own, self.binned),
+        ), node_of  # fmt: skip
 
     def _send(self, step: Step, rows: Integers, first: Floats, second: Floats) -> None:
         if not self.hosts:
@@ -204,23 +205,27 @@ class GuestTree:
         some, nodes = rows[taken], places[rows[taken]]
         if not len(columns):
             nothing = Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
-            return [(nothing, (np.empty(0), np.empty(0)))] * count
+            return [(nothing, (sums.first[:0], sums.second[:0]))] * count
         counts = rows_by_bin(self.binned, some, nodes, count, columns)
         by_bin = [
-            sums_by_bin(self.binned, some, nodes, count, columns, values[taken]) for values in (sums.first, sums.second)
+            [sums_by_bin(self.binned, some, nodes, count, columns, values[taken]) for values in of_outputs.T]
+            for of_outputs in (sums.first, sums.second)
         ]
         found = []
         for node in range(count):
             candidates = candidates_of(counts[node], columns, self.limits.leaf_rows)
             at = np.searchsorted(columns, candidates.features)
-            first, second = (_left_sums(values[node], at, candidates) for values in by_bin)
+            first, second = (
+                np.stack([_left_sums(values[node], at, candidates) for values in of_outputs], axis=1)
+                for of_outputs in by_bin
+            )
             found.append((candidates, sums.scaled(first, second)))
         return found
 
     def _received(self, host: Peer, step: Step, sums: Sums) -> tuple[Floats, Floats]:
         match host.pull("sums", step):
             case {"count": 0, "ciphertexts": None}:
-                return np.empty(0), np.empty(0)
+                return sums.first[:0], sums.second[:0]
             case {"count": int() as count, "ciphertexts": ciphertexts} if count > 0:
                 return sums.scaled(*self.layout.read(ciphertexts, self.key, count))
         raise MessageRejected(f"{host.party} sent something else than sums of derivatives.")
@@ -251,7 +256,7 @@ class GuestTree:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Rows' derivatives as integers, shape (rows,), and the exponents that they are meant with."""
+    """Rows' derivatives as integers, shape (rows, outputs), and the exponents that they are meant with."""
 
     first: Floats
     second: Floats
@@ -262,13 +267,18 @@ class Sums:
         """Sums as the numbers that they stand for."""
         return np.ldexp(first, self.first_exponent), np.ldexp(second, self.second_exponent)
 
-    def wholes(self, nodes: Integers, count: int) -> list[tuple[float, float]]:
-        """Of each node; rows with a negative one are in none."""
+    def wholes(self, nodes: Integers, count: int) -> list[tuple[Floats, Floats]]:
+        """Of each node, shape (outputs,); rows with a negative one are in none."""
         within = nodes >= 0
-        first, second = self.scaled(
-            totals(nodes[within], count, self.first[within]), totals(nodes[within], count, self.second[within])
+        first, second = (
+            _totals_of_outputs(nodes[within], count, values[within]) for values in (self.first, self.second)
         )
-        return list(zip(first.tolist(), second.tolist(), strict=True))
+        return list(zip(*self.scaled(first, second), strict=True))
+
+
+def _totals_of_outputs(groups: Integers, count: int, values: Floats) -> Floats:
+    """Sums of values of shape (rows, outputs) by group."""
+    return np.stack([totals(groups, count, some) for some in values.T], axis=1)
 
 
 def _left_sums(by_bin: Floats, at: Integers, candidates: Candidates) -> Floats:

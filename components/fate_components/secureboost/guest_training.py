@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -117,9 +117,11 @@ def train_guest(
     validated = None if validate is None else features_of(validate, header, params)
     objective = objective_of(params.objective_param.objective, params.objective_param.params)
     dimensions = labels.numbers.shape[1]
+    parts = parts_of_round(params, dimensions)
+    outputs = dimensions // len(parts)
     plan = Plan(
         True, row_digest(train), len(train), b"" if validate is None else row_digest(validate),
-        0 if validate is None else len(validate), dimensions, before is not None,
+        0 if validate is None else len(validate), len(parts), outputs, before is not None,
     )  # fmt: skip
     ctx.hosts.push("plan", plan.to_wire())
     private = generate_keypair(params.encrypt_param.key_length)
@@ -136,7 +138,9 @@ def train_guest(
             answers = pull_answers(ctx, forest, len(validated), "validate_before")
             course.validated = forest.scores(validated, answers)
     binned = Binned.of(features, params.bin_num)
-    layout = Layout.of(private.public.bits, plan.rows, params.precision, compress=params.cipher_compress)
+    layout = Layout.of(
+        private.public.bits, plan.rows, params.precision, compress=params.cipher_compress, outputs=outputs
+    )
     tree_params = params.tree_param
     criterion = Criterion(*params.penalties, tree_params.min_impurity_split, tree_params.min_child_weight)
     limits = Limits(tree_params.min_sample_split, tree_params.min_leaf_node)
@@ -146,32 +150,37 @@ def train_guest(
         ctx.tracker, ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,
         params.first_metric_only,
     )  # fmt: skip
+
+    def learnt_so_far(trees: list[Tree]) -> Learnt:
+        gains = [gain for some in course.gains[: len(trees) // len(parts)] for gain in some]
+        forest = Forest(header, sites, (*old_trees, *trees), dimensions, start, params.learning_rate, labels.classes)
+        return Learnt(forest, tuple(course.losses), False, -1, with_gains(importances, gains, sites))
+
     converged = stopped = False
     best_iteration = -1
     for number in range(params.num_trees):
         of_depth = turns.of_round(number)
         taking_part = frozenset().union(*of_depth)
         hosts = {site: host for site, host in enumerate(ctx.hosts, 1) if site in taking_part}
-        first, second = (part * weight[:, None] for part in objective.derivatives(labels.numbers, course.scores))
+        first, second = (values * weight[:, None] for values in objective.derivatives(labels.numbers, course.scores))
         gains: list[Gain] = []
-        for dimension in range(dimensions):
-            step = (number, dimension)
+        for place, part in enumerate(parts):
+            step = (number, place)
             rng = np.random.default_rng([seed, *step])
             columns = columns_of_tree(len(header), params.subsample_feature_rate, rng)
-            derivatives = Derivatives(np.arange(len(train)), first[:, dimension], second[:, dimension])
+            derivatives = Derivatives(np.arange(len(train)), first[:, part], second[:, part])
             if params.run_goss:
-                derivatives = one_side_sampled(
-                    first[:, dimension], second[:, dimension], params.top_rate, params.other_rate, rng
-                )
+                derivatives = one_side_sampled(first[:, part], second[:, part], params.top_rate, params.other_rate, rng)
             growing = GuestTree(hosts, of_depth, private, layout, binned, columns, criterion, limits)
             tree, leaves = growing.grow(step, derivatives)
             course.trees.append(tree)
             gains += growing.gains
-            course.scores[:, dimension] += params.learning_rate * tree.weight[leaves]
+            course.scores[:, part] += params.learning_rate * tree.weight[leaves]
             if validated is not None:
                 forest = Forest(header, sites, (tree,), 1, np.zeros(1), params.learning_rate, labels.classes)
                 answers = pull_answers(ctx, forest, len(validated), "validate", step)
-                course.validated[:, dimension] += forest.scores(validated, answers)[:, 0]
+                leaves = tree.leaves(validated, {site: bits[0] for site, bits in answers.items()})
+                course.validated[:, part] += params.learning_rate * tree.weight[leaves]
         course.gains.append(gains)
         loss = float(np.average(objective.loss(labels.numbers, course.scores), weights=weight))
         ctx.log_loss(number, loss)
@@ -187,6 +196,8 @@ def train_guest(
             if standing.best and params.patience is not None:
                 best_iteration = number
                 course.best = (len(course.trees), course.scores.copy(), course.validated.copy())
+        if params.keeps(number):
+            ctx.keep(number, guest_model(module, params, learnt_so_far(course.trees)))
         ends = converged or stopped or number == params.num_trees - 1
         kept = len(course.trees)
         if ends and course.best is not None:
@@ -195,16 +206,18 @@ def train_guest(
         if ends:
             course.trees = course.trees[:kept]
             break
-    rounds = len(course.trees) // dimensions
-    found = with_gains(importances, [gain for some in course.gains[:rounds] for gain in some], sites)
-    forest = Forest(header, sites, (*old_trees, *course.trees), dimensions, start, params.learning_rate, labels.classes)
-    learnt = Learnt(forest, tuple(course.losses), converged, best_iteration, found)
+    learnt = replace(learnt_so_far(course.trees), converged=converged, best_iteration=best_iteration)
     model = guest_model(module, params, learnt)
     ctx.tracker.set_summary(guest_summary(learnt, tree_params.feature_importance_type, watch.history))
     tables = [prediction_table(train, course.scores, labels.classes, model, params, "train")]
     if validate is not None:
         tables.append(prediction_table(validate, course.validated, labels.classes, model, params, "validate"))
     return Outputs([joined(tables)], model)
+
+
+def parts_of_round(params: TreeTrainingParams, dimensions: int) -> list[int | slice]:
+    """The dimensions that the trees of a round are for: all together in one tree, or each in one of its own."""
+    return [slice(None)] if params.multi_mode == "multi_output" and dimensions > 1 else list(range(dimensions))
 
 
 def start_of(
@@ -225,6 +238,9 @@ def start_of(
         raise ModelError("The model to go on from is of other classes than the training data.")
     if unknown := [site for site in old.sites[1:] if site not in sites]:
         raise ModelError(f"The model to go on from needs {', '.join(unknown)}, which takes no part.")
+    together = {tree.weight.ndim == 2 for tree in old.trees}
+    if together and together != {isinstance(parts_of_round(params, len(labels.numbers[0]))[0], slice)}:
+        raise ModelError("The model to go on from was trained with another multi_mode.")
     place = np.array([0, *(sites.index(site) for site in old.sites[1:]), -1])
     trees = tuple(
         Tree(tree.left, tree.right, place[tree.owner], tree.weight, tree.own)

@@ -23,7 +23,7 @@ from fate_federated.errors import MessageRejected
 from fate_federated.task.context import TaskContext
 
 Products = npt.NDArray[np.object_]
-"""Ciphertexts of sums, shape (columns, bins + 1)."""
+"""Ciphertexts of sums, shape (parts, columns, bins + 1), where a row has so many parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Histogram:
     def minus(self, part: Histogram, modulus: mpz) -> Histogram:
         """What is left without the rows of a child: its sibling. Bins without a row of the child cost nothing."""
         products = self.products.copy()
-        met = part.counts > 0
+        met = np.broadcast_to(part.counts > 0, products.shape)
         inverted = inverses(part.products[met].tolist(), modulus)
         products[met] = [
             whole * inverse % modulus for whole, inverse in zip(products[met].tolist(), inverted, strict=True)
@@ -44,8 +44,13 @@ class Histogram:
         return Histogram(self.counts - part.counts, products)
 
     def left_sums(self, candidates: Candidates, columns: Integers, modulus: mpz) -> list[mpz]:
-        """The product over the rows on the left of each split."""
-        rising = self.products[:, :-1].copy()
+        """The product over the rows on the left of each split: of the rows' first parts, then of their second ones."""
+        return [
+            value for products in self.products for value in self._left_of_part(products, candidates, columns, modulus)
+        ]
+
+    def _left_of_part(self, products: Products, candidates: Candidates, columns: Integers, modulus: mpz) -> list[mpz]:
+        rising = products[:, :-1].copy()
         for column in range(len(columns)):
             total = mpz(1)
             for place in np.flatnonzero(self.counts[column, :-1]).tolist():
@@ -54,7 +59,7 @@ class Histogram:
         at = np.searchsorted(columns, candidates.features)
         sums: list[mpz] = rising[at, candidates.bins].tolist()
         for place in np.flatnonzero(candidates.missing_left).tolist():
-            sums[place] = sums[place] * self.products[at[place], -1] % modulus
+            sums[place] = sums[place] * products[at[place], -1] % modulus
         return sums
 
 
@@ -74,7 +79,7 @@ class HostTree:
     columns: Integers
     smallest: int
     _rows: Integers = field(init=False)
-    _values: list[mpz] = field(init=False)
+    _parts: list[list[mpz]] = field(init=False)
     _asked: list[tuple[int, int, int, bool]] = field(init=False, default_factory=list)
 
     def grow(self, step: Step, depths: Sequence[int]) -> Splits:
@@ -107,9 +112,11 @@ class HostTree:
                 raise MessageRejected("A message does not hold the derivatives of rows.")
         self._rows = np.arange(total) if sampled is None else np.flatnonzero(bits_from_wire(sampled, total))
         encrypted = EncryptedArray.from_wire(ciphertexts, self.key, self.layout.row_bits)
-        if encrypted.shape != (len(self._rows),) or encrypted.exponent:
+        parts = self.layout.parts
+        if encrypted.shape != (len(self._rows), parts) or encrypted.exponent:
             raise MessageRejected(f"A message of shape {encrypted.shape} is not of {len(self._rows)} rows.")
-        self._values = unpack(ciphertexts.data, ciphertexts.width_bytes)
+        values = unpack(ciphertexts.data, ciphertexts.width_bytes)
+        self._parts = [values[part::parts] for part in range(parts)]
 
     def _histograms(self, level: Level, above: list[Histogram]) -> list[Histogram]:
         """Of every node: of two siblings the larger by subtraction."""
@@ -134,14 +141,17 @@ class HostTree:
         width, columns = self.binned.count + 1, self.columns
         rows = self._rows[taken]
         if not len(columns):
-            empty = Histogram(np.empty((0, width), np.int64), np.empty((0, width), dtype=object))
+            empty = Histogram(np.empty((0, width), np.int64), np.empty((self.layout.parts, 0, width), dtype=object))
             return [empty] * count
         counts = rows_by_bin(self.binned, rows, nodes, count, columns)
         groups = nodes[:, None] * width + self.binned.numbers[np.ix_(rows, columns)]
-        values = [self._values[place] for place in taken.tolist()]
-        products = parallel.grouped_products(values, groups, count * width, self.key.modulus)
-        shaped = as_residues([value for row in products for value in row], (len(columns), count, width))
-        return [Histogram(counts[node], shaped[:, node]) for node in range(count)]
+        products = []
+        for part in self._parts:
+            values = [part[place] for place in taken.tolist()]
+            for column in parallel.grouped_products(values, groups, count * width, self.key.modulus):
+                products += column
+        shaped = as_residues(products, (self.layout.parts, len(columns), count, width))
+        return [Histogram(counts[node], shaped[:, :, node]) for node in range(count)]
 
     def _send(self, histogram: Histogram, step: Step) -> Candidates:
         """The sums on the left of every split of a node, in an order drawn for it; returns the splits in that order."""
@@ -150,7 +160,7 @@ class HostTree:
         candidates = Candidates(candidates.features[order], candidates.bins[order], candidates.missing_left[order])
         sums = histogram.left_sums(candidates, self.columns, self.key.modulus)
         answer: Any = self.layout.answer(self.key, sums).to_wire(self.layout.answer_bits) if sums else None
-        self.ctx.guest.push("sums", {"count": len(sums), "ciphertexts": answer}, step)
+        self.ctx.guest.push("sums", {"count": len(candidates), "ciphertexts": answer}, step)
         return candidates
 
     def _answer(self, level: Level, offered: list[Candidates], step: Step) -> None:

@@ -56,11 +56,15 @@ def train_host(
             push_answers(ctx, old, validated, "validate_before")
     binned = Binned.of(features, params.bin_num)
     log.info("%d features in up to %d bins", len(header), binned.count)
-    layout = Layout.of(key.bits, plan.rows, params.precision, compress=params.cipher_compress)
+    layout = Layout.of(key.bits, plan.rows, params.precision, compress=params.cipher_compress, outputs=plan.outputs)
     hosts = [party for party in ctx.participants if party.role is Role.HOST]
     turns, site = Turns(params, len(hosts)), 1 + hosts.index(ctx.party)
     seed = params.random_seed if params.random_seed is not None else int(ctx.rng.integers(1 << 62))
     grown: list[Splits] = []
+
+    def model_of(some: list[Splits]) -> Model:
+        return host_model(module, params, HostForest(header, tuple(some)), site_name(ctx.party), plan.dimensions)
+
     for number in range(params.num_trees):
         depths = turns.depths(number, site)
         for dimension in range(plan.dimensions):
@@ -74,10 +78,11 @@ def train_host(
             grown.append(splits)
             if validated is not None:
                 push_answers(ctx, HostForest(header, (splits,)), validated, "validate", step)
+        if params.keeps(number):
+            ctx.keep(number, model_of([*trees, *grown]))
         verdict = Verdict.from_wire(ctx.guest.pull("verdict", number))
         if verdict.stop:
             trees += grown[: verdict.trees]
             break
-    forest = HostForest(header, tuple(trees))
     ctx.tracker.set_summary({"trees": len(trees), "nodes": sum(len(tree.nodes) for tree in trees)})
-    return Outputs(model=host_model(module, params, forest, site_name(ctx.party), plan.dimensions))
+    return Outputs(model=model_of(trees))

@@ -28,6 +28,7 @@ class Plan:
         rows: of the training data, or of the data to predict.
         validate_digest, validate_rows: of the validation data; 0 without.
         dimensions: trees in a round.
+        outputs: numbers in a leaf of each.
         goes_on: from a model.
     """
 
@@ -37,6 +38,7 @@ class Plan:
     validate_digest: bytes
     validate_rows: int
     dimensions: int
+    outputs: int
     goes_on: bool
 
     def to_wire(self) -> dict[str, Any]:
@@ -50,7 +52,7 @@ class Plan:
             MessageRejected: it is something else.
         """
         plan = parsed(cls, value)
-        if plan.rows < 0 or plan.validate_rows < 0 or not 1 <= plan.dimensions <= 10_000:
+        if plan.rows < 0 or plan.validate_rows < 0 or not 1 <= plan.dimensions * plan.outputs <= 10_000:
             raise MessageRejected("A plan's numbers are impossible.")
         return plan
 

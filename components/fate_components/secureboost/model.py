@@ -60,7 +60,7 @@ class Tree:
     Attributes:
         left, right: ids of children; those of a leaf are its own.
         owner: place in the forest's sites; -1 for a leaf.
-        weight: of leaves; zero elsewhere.
+        weight: of leaves; zero elsewhere. Of a tree for all dimensions at once the shape is (nodes, dimensions).
         own: the guest's splits.
     """
 
@@ -103,7 +103,7 @@ class Forest:
     Attributes:
         header: the guest's features.
         sites: who is asked: the guest first, then hosts, as ``role:party_id``.
-        trees: round by round; in a round one for each dimension.
+        trees: round by round; in a round one for each dimension, or one for all.
         dimensions: 1, or the number of classes if these are more than two.
         start: the score before any tree, shape (dimensions,).
         classes: the labels of a classifier, rising; empty for predicted numbers.
@@ -126,8 +126,12 @@ class Forest:
         scores = np.tile(self.start, (len(features), 1))
         for number, tree in enumerate(self.trees):
             leaves = tree.leaves(features, {site: bits[number] for site, bits in answers.items()})
-            scores[:, number % self.dimensions] += self.learning_rate * tree.weight[leaves]
+            scores[:, self.dimensions_of(number)] += self.learning_rate * tree.weight[leaves]
         return scores
+
+    def dimensions_of(self, number: int) -> int | slice:
+        """The part of the scores that a tree is for."""
+        return slice(None) if self.trees[number].weight.ndim == 2 else number % self.dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,9 @@ def forest_of(model: Model) -> Forest:
         ordered.insert(0, "guest:")
     places = {site: place for place, site in enumerate(ordered)}
     return Forest(
-        header, tuple(ordered), tuple(_tree(message, places) for message in param.trees_), max(param.tree_dim, 1),
-        np.array(param.init_score), meta.learning_rate, np.array(param.labels),
+        header, tuple(ordered), tuple(_tree(message, places) for message in param.trees_),
+        max(param.tree_dim, len(param.init_score), 1), np.array(param.init_score),
+        meta.learning_rate, np.array(param.labels),
     )  # fmt: skip
 
 
@@ -210,11 +215,14 @@ def _tree(message: pb.DecisionTreeModelParam, places: Mapping[str, int]) -> Tree
     if [node.id for node in nodes] != list(range(len(nodes))) or not nodes:
         raise ModelError("The nodes of a tree are not numbered from 0 on.")
     own = [node for node in nodes if not node.is_leaf and node.sitename.startswith("guest:")]
+    outputs = max(len(node.mo_weight) for node in nodes)
     return Tree(
         left=np.array([node.id if node.is_leaf else node.left_nodeid for node in nodes]),
         right=np.array([node.id if node.is_leaf else node.right_nodeid for node in nodes]),
         owner=np.array([-1 if node.is_leaf else places[node.sitename] for node in nodes]),
-        weight=np.array([node.weight for node in nodes]),
+        weight=np.array(
+            [list(node.mo_weight) or [0.0] * outputs for node in nodes] if outputs else [node.weight for node in nodes]
+        ),
         own=_splits(message, own),
     )
 

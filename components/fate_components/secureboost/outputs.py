@@ -69,7 +69,7 @@ def site_name(party: Party) -> str:
 def guest_model(module: str, params: TreeTrainingParams, learnt: Learnt) -> Model:
     """The guest's: trees with leaves, and which party each node asks."""
     forest = learnt.forest
-    param = _param(forest.header, [_tree(tree, forest.sites) for tree in forest.trees], forest.dimensions)
+    param = _param(forest.header, [_tree(tree, forest.sites) for tree in forest.trees], trees_in_round(forest))
     param.init_score.extend(forest.start.tolist())
     param.losses.extend(learnt.losses)
     param.num_classes = len(forest.classes)
@@ -94,6 +94,11 @@ def host_model(module: str, params: TreeTrainingParams, forest: HostForest, site
         _add_splits(message, tree, site)
         trees.append(message)
     return Model(module, _meta(params), _param(forest.header, trees, dimensions))
+
+
+def trees_in_round(forest: Forest) -> int:
+    """One for all dimensions, or one for each."""
+    return 1 if any(tree.weight.ndim == 2 for tree in forest.trees) else forest.dimensions
 
 
 def guest_summary(learnt: Learnt, main: str, validation: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +166,11 @@ def _tree(tree: Tree, sites: Sequence[str]) -> pb.DecisionTreeModelParam:
     for number, (left, right, owner, weight) in enumerate(rows):
         node = nodes.get(number) or message.tree_.add(id=number, fid=-1, bid=-1)
         if owner < 0:
-            node.is_leaf, node.weight, node.left_nodeid, node.right_nodeid = True, weight, -1, -1
+            node.is_leaf, node.left_nodeid, node.right_nodeid = True, -1, -1
+            if isinstance(weight, list):
+                node.mo_weight.extend(weight)
+            else:
+                node.weight = weight
         else:
             node.sitename, node.left_nodeid, node.right_nodeid = sites[owner], left, right
     message.tree_.sort(key=lambda node: node.id)

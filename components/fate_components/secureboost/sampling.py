@@ -20,10 +20,14 @@ def one_side_sampled(
 ) -> Derivatives:
     """The rows with the largest first derivatives and a sample of the others, which count for all of these.
 
+    Args:
+        first, second: shape (rows,), or (rows, outputs), of whose magnitudes the sum counts.
+
     Ke, Meng, Finley, Wang, Chen, Ma, Ye, Liu 2017, "LightGBM: A highly efficient gradient boosting decision tree",
     algorithm 2.
     """
-    order = np.argsort(-np.abs(first), kind="stable")
+    size = np.abs(first).reshape(len(first), -1).sum(axis=1)
+    order = np.argsort(-size, kind="stable")
     top, rest = np.split(order, [int(top_rate * len(order))])
     others = rng.permutation(rest)[: int(other_rate * len(order))]
     rows = np.sort(np.concatenate([top, others]))
@@ -32,4 +36,4 @@ def one_side_sampled(
         factor[others] = (1 - top_rate) / other_rate
     if not len(rows):
         rows = np.arange(len(order))
-    return Derivatives(rows, (first * factor)[rows], (second * factor)[rows])
+    return Derivatives(rows, (first.T * factor).T[rows], (second.T * factor).T[rows])

@@ -27,14 +27,6 @@ class BoostingPaillierParams(PaillierParams):
 class TreeTrainingParams(BoostingParams):
     """What is honoured of boosting in either federation: FATE has some parameters in two places."""
 
-    @model_validator(mode="after")
-    def _honoured(self) -> TreeTrainingParams:
-        if self.multi_mode != "single_output":
-            raise unavailable("multi_mode multi_output is not available: use single_output")
-        if "ModelCheckpoint" in self.callback_param.callbacks:
-            raise unavailable("ModelCheckpoint is not available: the first trees of a model are its checkpoints")
-        return self
-
     @property
     def knows_missing(self) -> bool:
         """Whether missing values are permitted: FATE has it in two places."""
@@ -73,6 +65,11 @@ class TreeTrainingParams(BoostingParams):
         """The metrics of a validation, in order; empty for those that the kind of label has by default."""
         of_callback = self.callback_param.metrics if self.callback_param.callbacks else None
         return list(of_callback or self.metrics or ())
+
+    def keeps(self, number: int) -> bool:
+        """Whether the trees up to a round are a checkpoint, which outlives a training that fails."""
+        callbacks = self.callback_param
+        return "ModelCheckpoint" in callbacks.callbacks and (number + 1) % callbacks.save_freq == 0
 
     @property
     def first_metric_only(self) -> bool:

@@ -32,12 +32,19 @@ class Criterion:
         """Of leaves with such sums of derivatives."""
         return -self._towards_zero(first) / self._penalized(second)
 
-    def gains(self, left: tuple[Floats, Floats], whole: tuple[float, float]) -> Floats:
-        """Of splits with such sums on the left, in a node with the sums ``whole``; minus infinity if not permitted."""
+    def gains(self, left: tuple[Floats, Floats], whole: tuple[float | Floats, float | Floats]) -> Floats:
+        """Of splits with such sums on the left, in a node with the sums ``whole``; minus infinity if not permitted.
+
+        Args:
+            left: shape (splits,), or (splits, outputs) of a tree with several outputs, whose gains add up.
+            whole: of each output, or two numbers.
+        """
         right = whole[0] - left[0], whole[1] - left[1]
-        gain = self._worth(*left) + self._worth(*right) - self._worth(np.array(whole[0]), np.array(whole[1]))
-        permitted = (gain > self.least_gain) & (left[1] >= self.least_weight) & (right[1] >= self.least_weight)
-        return np.where(permitted, gain, -np.inf)
+        gain = _over_outputs(
+            self._worth(*left) + self._worth(*right) - self._worth(np.asarray(whole[0]), np.asarray(whole[1]))
+        )
+        lightest = np.minimum(_over_outputs(left[1]), _over_outputs(right[1]))
+        return np.where((gain > self.least_gain) & (lightest >= self.least_weight), gain, -np.inf)
 
     def _worth(self, first: Floats, second: Floats) -> Floats:
         worth: Floats = self._towards_zero(first) ** 2 / self._penalized(second)
@@ -50,6 +57,10 @@ class Criterion:
     def _penalized(self, second: Floats) -> Floats:
         # Without a penalty, rows whose second derivatives vanish would have a weight without bound.
         return np.maximum(second + self.l2, 1e-10)
+
+
+def _over_outputs(values: Floats) -> Floats:
+    return values if values.ndim == 1 else values.sum(axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,7 @@ class NodeParam(_message.Message):
     LEFT_NODEID_FIELD_NUMBER: _builtins.int
     RIGHT_NODEID_FIELD_NUMBER: _builtins.int
     MISSING_DIR_FIELD_NUMBER: _builtins.int
+    MO_WEIGHT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     sitename: _builtins.str
     """the party whose feature is asked here, such as host:10000"""
@@ -201,6 +202,10 @@ class NodeParam(_message.Message):
     right_nodeid: _builtins.int
     missing_dir: _builtins.int
     """1: missing values go right, -1: left"""
+    @_builtins.property
+    def mo_weight(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """of a leaf of a tree for all classes: one for each, and weight is 0"""
+
     def __init__(
         self,
         *,
@@ -213,10 +218,11 @@ class NodeParam(_message.Message):
         left_nodeid: _builtins.int = ...,
         right_nodeid: _builtins.int = ...,
         missing_dir: _builtins.int = ...,
+        mo_weight: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "fid", b"fid", "id", b"id", "is_leaf", b"is_leaf", "left_nodeid", b"left_nodeid", "missing_dir", b"missing_dir", "right_nodeid", b"right_nodeid", "sitename", b"sitename", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "fid", b"fid", "id", b"id", "is_leaf", b"is_leaf", "left_nodeid", b"left_nodeid", "missing_dir", b"missing_dir", "mo_weight", b"mo_weight", "right_nodeid", b"right_nodeid", "sitename", b"sitename", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,7 +386,7 @@ class BoostingTreeModelParam(_message.Message):
     is_converged: _builtins.bool
     @_builtins.property
     def trees_(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecisionTreeModelParam]:
-        """round by round; in a round one for each class"""
+        """round by round; in a round one for each class, or one for all"""
 
     @_builtins.property
     def init_score(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
@@ -421,3 +427,52 @@ class BoostingTreeModelParam(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BoostingTreeModelParam: _TypeAlias = BoostingTreeModelParam  # noqa: Y015
+
+@_typing.final
+class TransformerParam(_message.Message):
+    """of SBTFeatureTransformer"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TREE_PARAM_FIELD_NUMBER: _builtins.int
+    MODEL_NAME_FIELD_NUMBER: _builtins.int
+    model_name: _builtins.str
+    """the module that grew the trees"""
+    @_builtins.property
+    def tree_param(self) -> Global___BoostingTreeModelParam: ...
+    def __init__(
+        self,
+        *,
+        tree_param: Global___BoostingTreeModelParam | None = ...,
+        model_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tree_param", b"tree_param"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_name", b"model_name", "tree_param", b"tree_param"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransformerParam: _TypeAlias = TransformerParam  # noqa: Y015
+
+@_typing.final
+class TransformerMeta(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TREE_META_FIELD_NUMBER: _builtins.int
+    DENSE_FORMAT_FIELD_NUMBER: _builtins.int
+    dense_format: _builtins.bool
+    @_builtins.property
+    def tree_meta(self) -> Global___BoostingTreeModelMeta: ...
+    def __init__(
+        self,
+        *,
+        tree_meta: Global___BoostingTreeModelMeta | None = ...,
+        dense_format: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tree_meta", b"tree_meta"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dense_format", b"dense_format", "tree_meta", b"tree_meta"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransformerMeta: _TypeAlias = TransformerMeta  # noqa: Y015
