@@ -385,14 +385,11 @@ def test_what_it_does_not_do_is_refused(params: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("change", [{"features": np.array([4])}, {"bins": np.array([9])}, {"grows": None}])
 def test_impossible_splits_are_refused(change: dict[str, Any]) -> None:
-    one = Decisions(
-        np.array([0]), np.array([0]), np.array([False]), np.zeros(1), np.zeros(1), np.zeros((1, 2)),
-        np.zeros((1, 2), np.bool_),
-    )  # fmt: skip
+    one = Decisions.leaves(1, 1)
     message = {name: getattr(one, name) for name in Decisions.__slots__}
-    assert Decisions.from_wire(message, 1, 4, 8).bins.tolist() == [0]
+    assert Decisions.from_wire(message, 1, 4, 8, 1).features.tolist() == [-1]
     with pytest.raises(MessageRejected):
-        Decisions.from_wire({**message, **change}, 1, 4, 8)
+        Decisions.from_wire({**message, **change}, 1, 4, 8, 1)
 
 
 def test_the_name_of_old_releases_is_taken() -> None:

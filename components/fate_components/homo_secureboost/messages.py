@@ -26,16 +26,16 @@ def array_from_wire(value: Any, kind: npt.DTypeLike, shape: tuple[int, ...]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What becomes of the nodes of a level; each array has shape (nodes,), those of children (nodes, 2).
+    """What becomes of the nodes of a level; each array has shape (nodes,) where nothing else is said.
 
     Attributes:
         features: places among the tree's columns; -1 where the node is a leaf.
         bins: numbers of the bins up to which rows go left.
         missing_left: whether missing values go left.
         gains: of the splits.
-        weights: of the nodes, if they are leaves.
-        of_children: the children's weights, left and right.
-        grows: which children may be split in turn.
+        weights: of the nodes, if they are leaves, shape (nodes, outputs).
+        of_children: the weights of the children, left and right, shape (nodes, 2, outputs).
+        grows: which children may be split in turn, shape (nodes, 2).
     """
 
     features: Integers
@@ -46,11 +46,19 @@ class Decisions:
     of_children: Floats
     grows: Bits
 
+    @classmethod
+    def leaves(cls, nodes: int, outputs: int) -> Decisions:
+        """Nothing is split yet."""
+        return cls(
+            np.full(nodes, -1), np.zeros(nodes, np.int64), np.zeros(nodes, np.bool_), np.zeros(nodes),
+            np.zeros((nodes, outputs)), np.zeros((nodes, 2, outputs)), np.zeros((nodes, 2), np.bool_),
+        )  # fmt: skip
+
     def to_wire(self) -> Wire:
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
-    def from_wire(cls, value: Any, nodes: int, columns: int, bins: int) -> Decisions:
+    def from_wire(cls, value: Any, nodes: int, columns: int, bins: int, outputs: int) -> Decisions:
         """Parse what is said of so many nodes.
 
         Raises:
@@ -59,8 +67,8 @@ class Decisions:
         fields = value if isinstance(value, dict) else {}
         kinds: dict[str, tuple[npt.DTypeLike, tuple[int, ...]]] = {
             "features": (np.int64, (nodes,)), "bins": (np.int64, (nodes,)), "missing_left": (np.bool_, (nodes,)),
-            "gains": (np.float64, (nodes,)), "weights": (np.float64, (nodes,)),
-            "of_children": (np.float64, (nodes, 2)), "grows": (np.bool_, (nodes, 2)),
+            "gains": (np.float64, (nodes,)), "weights": (np.float64, (nodes, outputs)),
+            "of_children": (np.float64, (nodes, 2, outputs)), "grows": (np.bool_, (nodes, 2)),
         }  # fmt: skip
         found = cls(**{name: array_from_wire(fields.get(name), *kind) for name, kind in kinds.items()})
         within = (found.features >= -1) & (found.features < columns) & (found.bins >= 0) & (found.bins < max(bins, 1))

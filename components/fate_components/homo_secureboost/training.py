@@ -107,9 +107,10 @@ class Training:
         standing, derivatives = self._stand(course, rows)
         for number in range(params.num_trees):
             for dimension in range(self._dimensions):
+                part = slice(dimension, dimension + 1)
                 first, second = (
-                    in_units(values[:, dimension], int(standing.exponents[which, dimension]))
-                    for which, values in enumerate(derivatives)
+                    in_units(values[:, part], exponents[part])
+                    for values, exponents in zip(derivatives, standing.exponents, strict=True)
                 )
                 self._grow(course, binned, number, dimension, first, second)
             standing, derivatives = self._stand(course, rows)
@@ -183,7 +184,7 @@ class Training:
             len(self.agreement.columns), params.subsample_feature_rate,
             np.random.default_rng([seed, number, dimension]),
         )  # fmt: skip
-        growing = GrowingTree(self.client, binned, columns, params.tree_param.max_depth)
+        growing = GrowingTree(self.client, binned, columns, params.tree_param.max_depth, first.shape[1])
         tree, leaves = growing.grow(first, second)
         course.trees.append(tree)
         course.scores[:, dimension] += params.learning_rate * tree.weight[leaves]
@@ -241,8 +242,7 @@ def serve(ctx: TaskContext, params: HomoSecureBoostParams, dimensions: int, grac
         standing = _serve_standing(aggregator, dimensions, rows)
         for number in range(params.num_trees):
             for dimension in range(dimensions):
-                exponents = standing.exponents[:, dimension].tolist()
-                splitter.serve(aggregator, (exponents[0], exponents[1]))
+                splitter.serve(aggregator, standing.exponents[:, dimension : dimension + 1])
             standing = _serve_standing(aggregator, dimensions, rows)
             ctx.log_loss(number, standing.loss)
             if Verdict.from_wire(lead.pull("verdict", number)).stop:
