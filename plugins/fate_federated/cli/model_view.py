@@ -8,11 +8,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fate_federated.cli.times import moment
-from fate_federated.registry.history import draw
+from fate_federated.registry.history import draw, leading_to
 from fate_federated.wire.model_records import Model, ModelOperation, ModelVersion, OperationState
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from fate_federated.wire.model_records import DiffLine
 
@@ -25,9 +26,10 @@ def pointers(model: Model, kind: str) -> str:
     return ", ".join(f"{ref.name} {ref.version}" for ref in model.refs if ref.kind == kind)
 
 
-def history_lines(model: Model, versions: Sequence[ModelVersion]) -> Iterator[str]:
-    """The tree, a line or more for each version, in rich's markup."""
+def history_lines(model: Model, versions: Sequence[ModelVersion]) -> Iterator[Text]:
+    """The tree, a line or more for each version."""
     from rich.markup import escape
+    from rich.text import Text
 
     names: dict[str, list[str]] = {}
     for ref in model.refs:
@@ -35,16 +37,19 @@ def history_lines(model: Model, versions: Sequence[ModelVersion]) -> Iterator[st
         names.setdefault(ref.version, []).append(f"[{style}]{'tag ' if ref.kind == 'tag' else ''}{ref.name}[/]")
     by_version = {version.version: version for version in versions}
     edges = {v.version: (v.about.parent, v.about.source) for v in versions}
+    for name, (parent, source) in edges.items():
+        if source in leading_to(edges, parent):  # as in git, what the parent comes from is no second parent
+            edges[name] = (parent, "")
     for line in draw(list(by_version), edges):
         version = by_version.get(line.version)
         if version is None:
-            yield escape(line.graph)
+            yield Text(line.graph)
             continue
         pointing = f" ({', '.join(names[version.version])})" if version.version in names else ""
         marks = "".join(f" [red]{mark}[/]" for mark in ("pinned", "retired") if getattr(version, mark))
         title = version.message.splitlines()[0] if version.message else ""
-        yield (
-            f"{escape(line.graph)} [bold]{version.version}[/]{pointing}{marks} {moment(version.created_at)} "
+        yield Text.from_markup(
+            f"{line.graph} [bold]{version.version}[/]{pointing}{marks} {moment(version.created_at)} "
             f"{escape(version.author)}: {escape(title)}{escape(_headline(version))}"
         )
 
