@@ -90,11 +90,13 @@ class DslProblem:
 
 
 class DslError(FateFederatedError):
-    """A dsl or conf that cannot be compiled. ``problems`` holds every one that was found."""
+    """A dsl or conf that cannot be compiled. ``problems`` holds every one that was found, ``warnings`` what else has no
+    effect.
+    """
 
-    def __init__(self, problems: Sequence[DslProblem]) -> None:
+    def __init__(self, problems: Sequence[DslProblem], warnings: Sequence[DslProblem] = ()) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+        self.problems, self.warnings = tuple(problems), tuple(warnings)
 
     @classmethod
     def at(cls, pointer: str, message: str, remedy: str = "") -> DslError:

@@ -44,6 +44,7 @@ def test_a_schedule_is_a_text_or_a_condition_on_assets(dsl: Job, conf: Job, sche
         (3, ""),
         ("61 * * * *", ""),
         ("now and then", ""),
+        ("0 0 31 2 *", ""),
         ("", ""),
         ({}, ""),
         ({"some": ["a"]}, ""),

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from dsl_jobs import SPECS, Job, parse, problems
+from dsl_jobs import SPECS, Job, parse, problems, rendered
 
-from fate_federated.dsl.parse import parse_job
+from fate_federated.dsl.document import read_json
+from fate_federated.dsl.parse import check_conf, parse_job
 from fate_federated.errors import DslError
 
 
@@ -119,3 +120,73 @@ def test_a_local_party_reads_where_a_table_is_named_for_it(dsl: Job, conf: Job) 
     conf["role"]["local"] = [0]
     reader = next(node for node in parse(dsl, conf).nodes if node.name == "reader_0")
     assert {str(party.role) for party in reader.participants} == {"guest", "host"}
+
+
+def test_what_is_missing_inside_a_parameter_is_to_be_added_there(dsl: Job, conf: Job) -> None:
+    del conf["component_parameters"]["role"]["guest"]["0"]["reader_0"]["table"]["name"]
+    (problem,) = problems(dsl, conf).values()
+    assert problem.pointer == "/component_parameters/role/guest/0/reader_0/table"
+    assert problem.remedy == 'Add "name".'
+
+
+def test_a_misspelt_module_does_not_hide_a_wrong_source(dsl: Job, conf: Job) -> None:
+    dsl["components"]["hetero_lr_0"]["module"] = "HeteroLRR"
+    dsl["components"]["evaluation_0"]["input"]["data"]["data"] = ["hetero_lr_0.dta"]
+    assert set(problems(dsl, conf)) == {
+        "dsl /components/hetero_lr_0/module",
+        "dsl /components/evaluation_0/input/data/data/0",
+    }
+
+
+def test_a_wrong_output_is_told_where_it_is_and_not_where_it_is_used(dsl: Job, conf: Job) -> None:
+    dsl["components"]["data_io_0"]["output"]["data"] = ["data", 5]
+    assert set(problems(dsl, conf)) == {"dsl /components/data_io_0/output/data/1"}
+
+
+def test_every_cycle_is_told(dsl: Job, conf: Job) -> None:
+    for name, other in (("a_0", "b_0"), ("b_0", "a_0"), ("c_0", "d_0"), ("d_0", "c_0")):
+        dsl["components"][name] = {
+            "module": "DataIO", "input": {"data": {"data": [f"{other}.data"]}}, "output": {"data": ["data"]}
+        }  # fmt: skip
+    assert {problem.message for problem in problems(dsl, conf).values()} == {
+        "the components wait for each other: a_0 -> b_0 -> a_0",
+        "the components wait for each other: c_0 -> d_0 -> c_0",
+    }
+
+
+def test_warnings_are_told_beside_errors(dsl: Job, conf: Job) -> None:
+    conf["component_prameters"] = {}
+    conf["initiator"]["party_id"] = 1
+    with pytest.raises(DslError) as caught:
+        parse(dsl, conf)
+    assert [warning.pointer for warning in caught.value.warnings] == ["/component_prameters"]
+
+
+def test_a_conf_that_does_not_say_who_starts_is_told(dsl: Job, conf: Job) -> None:
+    del conf["initiator"]
+    (problem,) = problems(dsl, conf).values()
+    assert problem.message == "a conf says who starts the job"
+
+
+def test_job_parameters_of_a_party_hold_there_and_are_checked(dsl: Job, conf: Job) -> None:
+    conf["job_parameters"] = {
+        "common": {"timeout": 100, "auto_retries": 3},
+        "role": {"guest": {"0": {"timeout": "77"}}, "host": {"0|1": {"auto_retries": 2}, "1": {"timeout": 5}}},
+    }
+    pipeline = parse(dsl, conf)
+    held = [pipeline.job_parameters.at(party) for party in pipeline.parties]
+    assert [(job.timeout, job.auto_retries) for job in held] == [(77, 3), (100, 2), (5, 2), (100, 3)]
+    assert parse(*rendered(pipeline)) == pipeline
+    conf["job_parameters"]["role"]["guest"]["0"] = {"timeout": "soon", "task_paralelism": 1}
+    assert set(problems(dsl, conf)) == {"conf /job_parameters/role/guest/0/timeout"}
+
+
+def test_a_conf_alone_is_warned_of_roles_and_parties_that_are_none(conf: Job) -> None:
+    conf["job_parameters"] = {"common": {"job_type": "predict", "model_id": "m", "model_version": "1"}}
+    conf["component_parameters"]["role"]["gust"] = {}
+    conf["component_parameters"]["role"]["host"]["7"] = {}
+    found = check_conf(read_json(json.dumps(conf)))
+    assert {warning.pointer for warning in found} == {
+        "/component_parameters/role/gust",
+        "/component_parameters/role/host/7",
+    }

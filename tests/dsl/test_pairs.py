@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dsl_jobs import Job
 
+from fate_federated.dsl.job_files import read_document
 from fate_federated.dsl.pairs import Pair, find_pairs
+from fate_federated.errors import DslError
 
 EXAMPLES = Path(__file__).parents[3] / "shared" / "fate-examples"
 
@@ -240,3 +243,16 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, dsl: Job, conf
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="gone"):
         find_pairs([tmp_path / "gone"])
+
+
+def test_names_that_differ_in_a_dot_are_told_apart(tmp_path: Path, dsl: Job, conf: Job) -> None:
+    for name in ("lr-v1", "lr.v1", "lr_v1"):
+        put(tmp_path, **{f"{name}_dsl.json": dsl, f"{name}_conf.json": conf})
+    assert names(tmp_path) == {(f"{name}_dsl.json", f"{name}_conf.json") for name in ("lr-v1", "lr.v1", "lr_v1")}
+
+
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x_dsl.json")
+    assert only(tmp_path / "x_dsl.json").dsl == tmp_path / "x_dsl.json"
+    with pytest.raises(DslError, match="no regular file"):
+        read_document(tmp_path / "x_dsl.json", "x")

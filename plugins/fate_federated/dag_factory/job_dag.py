@@ -49,8 +49,9 @@ def build_dag(
     """
     schedule = airflow_schedule(pipeline.airflow.schedule, party) if party == pipeline.initiator else None
     limits: dict[str, Any] = {"max_active_runs": 1 if schedule == "@continuous" else MAX_ACTIVE_RUNS}
-    if pipeline.job_parameters.task_parallelism is not None:
-        limits["max_active_tasks"] = pipeline.job_parameters.task_parallelism
+    job = pipeline.job_parameters.at(party)
+    if job.task_parallelism is not None:
+        limits["max_active_tasks"] = job.task_parallelism
     dag = DAG(
         dag_id(name, party),
         description=description(pipeline, dsl_text, conf_text, kept=kept),
@@ -64,7 +65,7 @@ def build_dag(
         rerun_with_latest_version=False,
         # A file that keeps a DAG makes it anew in the place of another one.
         auto_register=False,
-        default_args=_default_args(pipeline),
+        default_args=_default_args(pipeline, party),
         **limits,
     )
     with dag:
@@ -72,8 +73,8 @@ def build_dag(
     return dag
 
 
-def _default_args(pipeline: Pipeline) -> dict[str, Any]:
-    options, job = pipeline.airflow, pipeline.job_parameters
+def _default_args(pipeline: Pipeline, party: Party) -> dict[str, Any]:
+    options, job = pipeline.airflow, pipeline.job_parameters.at(party)
     delay = job.auto_retry_delay if options.retry_delay_seconds is None else options.retry_delay_seconds
     given = {
         "owner": str(pipeline.initiator),
@@ -103,7 +104,7 @@ def _add_tasks(pipeline: Pipeline, name: str, party: Party, dsl_text: str, conf_
         models=published_models(pipeline, name, party),
         models_are=models_are(pipeline, party),
     ).as_teardown(setups=start, on_failure_fail_dagrun=True)
-    timeout = pipeline.job_parameters.timeout
+    timeout = pipeline.job_parameters.at(party).timeout
     limit = None if timeout is None else timedelta(seconds=timeout)
     trained = pipeline.job_parameters.model_version or "" if pipeline.mode is Mode.PREDICT else ""
     tasks: dict[str, FederatedTaskOperator] = {}

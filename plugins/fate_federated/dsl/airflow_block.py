@@ -147,7 +147,7 @@ def _not_cron(expression: str) -> str:
     from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
     try:
-        croniter(expression)
+        croniter(expression).get_next()
     except (CroniterBadCronError, CroniterBadDateError) as error:
         return str(error).rstrip(".")
     return ""

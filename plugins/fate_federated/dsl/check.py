@@ -11,6 +11,7 @@ from fate_federated.dsl.components import read_components
 from fate_federated.dsl.document import Document, members
 from fate_federated.dsl.findings import Findings
 from fate_federated.dsl.job_files import load_job, read_document
+from fate_federated.dsl.job_folder import JOB_NAME, conf_name
 from fate_federated.dsl.nodes import Catalog
 from fate_federated.dsl.pairs import Pair
 from fate_federated.dsl.parse import check_conf, parse_documents
@@ -87,7 +88,11 @@ class Checker:
             elif isinstance(conf, Document):
                 found += check_conf(conf)
         except DslError as error:
-            return Checked(pair, modules, error.problems)
+            return Checked(pair, modules, error.problems, error.warnings)
+        name = pair.conf and conf_name(pair.conf)
+        if name and isinstance(conf, Document) and not JOB_NAME.fullmatch(name):
+            message = f"in a dags folder {name!r} is no name for a job"
+            found.append(conf.problem((), message, "Use up to 128 letters, digits, _, - and dots."))
         if pair.guessed and isinstance(conf, Document):
             message = f"only what it holds says that it belongs to {pair.dsl}: in a dags folder the two make no job"
             remedy = "Give the conf a name that the dsl's is part of, or name both in a *testsuite.json."

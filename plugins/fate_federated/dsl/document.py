@@ -107,11 +107,17 @@ def read_json(text: str, file: str = "") -> Document:
         DslError: it is not JSON, or is too large or too deep to be a job's.
     """
     if len(text) > MAX_TEXT_BYTES:
-        raise DslError([DslProblem("", f"the text has more than {MAX_TEXT_BYTES >> 20} MiB", "", file, 1)])
+        raise DslError([too_large(file)])
     text = text.removeprefix("\ufeff")
     reader = _Reader(text, file)
     value, place = reader.read()
     return Document(value, text, file, (), tuple(reader.repeated), place)
+
+
+def too_large(file: str) -> DslProblem:
+    """What is wrong with a file that no job needs."""
+    message = f"it has more than {MAX_TEXT_BYTES >> 20} MiB"
+    return DslProblem("", message, "A job's files hold parameters, and name tables that hold data.", file, 1)
 
 
 def decode_utf8(data: bytes, file: str = "") -> str:
@@ -163,11 +169,12 @@ class _Reader:
     def read(self) -> tuple[Any, _Place]:
         at = self._skip(0)
         if at == len(self._text):
-            self._fail(0, "the file is empty")
+            self._fail(0, "the file is empty", "Write the JSON of a dsl or a conf into it.")
         value, place, at = self._value(at)
         at = self._skip(at)
         if at != len(self._text):
-            self._fail(at, f"there is more after the end of the JSON: {shorten(self._text[at : at + 20])}")
+            rest = shorten(self._text[at : at + 20])
+            self._fail(at, f"there is more after the end of the JSON: {rest}", "Remove it.")
         return value, place
 
     def end_of(self, at: int) -> int:
@@ -187,11 +194,11 @@ class _Reader:
     def _value(self, at: int) -> tuple[Any, _Place, int]:
         self._values += 1
         if self._values > MAX_VALUES:
-            self._fail(at, f"there are more than {MAX_VALUES} values")
+            self._fail(at, f"there are more than {MAX_VALUES} values", "Tables hold data, a job's files do not.")
         first = self._text[at : at + 1]
         if first in ("{", "["):
             if len(self._path) >= MAX_DEPTH:
-                self._fail(at, f"it is nested more than {MAX_DEPTH} deep")
+                self._fail(at, f"it is nested more than {MAX_DEPTH} deep", "A job needs a few levels only.")
             return self._object(at) if first == "{" else self._array(at)
         value, end = self._scalar(at)
         return value, at, end
@@ -204,12 +211,12 @@ class _Reader:
         except _BadNumber as error:
             self._fail(at, str(error), "Write a finite number, or null.")
         except ValueError:
-            self._fail(at, "an integer has too many digits")
+            self._fail(at, "an integer has too many digits", "Write a smaller number.")
         if isinstance(value, str) and "\\u" in self._text[at:end]:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                self._fail(at, f"{shorten(value)} holds half of a surrogate pair")
+                self._fail(at, f"{shorten(value)} holds half of a surrogate pair", "Write the character itself.")
         return value, end
 
     def _explain(self, error: json.JSONDecodeError) -> tuple[str, str]:
@@ -236,7 +243,9 @@ class _Reader:
             return "JSON writes true, false and null."
         if rest.startswith(("$", "<", "{")):
             return "A placeholder of a template has to be filled in first."
-        return ""
+        if rest.startswith((",", "]", "}")):
+            return "Remove it, or write the value that is missing."
+        return "Write a value of JSON there: a text in double quotes, a number, true, false, null, [ or {."
 
     def _object(self, at: int) -> tuple[dict[str, Any], _Place, int]:
         text, start = self._text, at
@@ -259,7 +268,7 @@ class _Reader:
                 self._fail(key_at, f"a key has {len(key)} characters", f"At most {MAX_KEY_CHARACTERS} are allowed.")
             at = self._skip(at)
             if text[at : at + 1] != ":":
-                self._fail(at, f"there is no colon after the key {shorten(key)}")
+                self._fail(at, f"there is no colon after the key {shorten(key)}", "Write the colon and the value.")
             self._path.append(key)
             item, place, at = self._value(self._skip(at + 1))
             if key in value:

@@ -22,6 +22,7 @@ _ARGS = "args."
 _PARAMETERS = ("role_parameters", "algorithm_parameters", "component_parameters")
 _VALIDATION_PORTS = frozenset({"eval_data", "validate_data"})
 _VALIDATION_PARAMETERS = frozenset({"validation_freqs", "early_stopping_rounds"})
+_HALF = re.compile(r"(^|[_.-])(?:dsl|conf)(?=[_.-]|$)")
 _BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
 
 
@@ -52,6 +53,11 @@ class JobFile:
     def name(self) -> tuple[str, ...]:
         """The words of its name, without those that tell a dsl from a conf."""
         return tuple(word for word in _words(self.path) if word not in ("dsl", "conf"))
+
+    @cached_property
+    def stem(self) -> str:
+        """Its name but for the word that tells a dsl from a conf: the same for both halves of a job."""
+        return _HALF.sub(r"\1", self.path.name.removesuffix(self.path.suffix))
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -103,8 +109,10 @@ def look_into(path: Path, *, meant: bool = False) -> JobFile:
         meant: the user named this very file, so that it has to be of a job.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            text = file.read(MAX_TEXT_BYTES + 1)
+        text = ""
+        if path.is_file():  # reading from a pipe would wait for ever
+            with path.open(encoding="utf-8-sig", errors="replace") as file:
+                text = file.read(MAX_TEXT_BYTES + 1)
     except OSError:
         text = ""
     try:

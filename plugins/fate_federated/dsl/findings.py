@@ -47,6 +47,17 @@ class Findings:
         problems = self.errors if kind is ProblemKind.INVALID else self.not_installed
         _note(problems, document, path, message, remedy, kind)
 
+    def has_error(self, document: Document, path: Path) -> bool:
+        """Whether something is wrong at a place of a document, or within it."""
+        place = document.problem(path, "")
+        if document.nearest(path) != path:
+            return False
+        inside = (place.pointer, f"{place.pointer}/")
+        return any(
+            found.file == place.file and (found.pointer == inside[0] or found.pointer.startswith(inside[1]))
+            for found in self.errors
+        )
+
     def warn(self, document: Document, path: Path, message: str, remedy: Remedy = "") -> None:
         _note(self.warnings, document, path, message, remedy, ProblemKind.INVALID)
 
@@ -123,7 +134,7 @@ def _explained(where: Path, details: list[ErrorDetails], model: type[BaseModel])
     if first["type"] == "extra_forbidden":
         return Explained(where, f"{name} is not a known key", suggest(str(where[-1]), _keys(model, where[:-1])))
     if first["type"] == "missing":
-        return Explained(where, f"{name} is missing", missing=True)
+        return Explained(where, f"{name} is missing", f'Add "{where[-1]}".', missing=True)
     said = " or ".join(dict.fromkeys(_plain(detail["msg"]) for detail in details))
     found = "" if isinstance(first["input"], dict | list) else f"is {shorten(first['input'])}"
     what = " ".join(part for part in (name, found) if part)
@@ -140,11 +151,22 @@ def _remedy(where: Path, details: list[ErrorDetails], model: type[BaseModel]) ->
             return near
         if any(detail["type"] in ("int_type", "float_type", "bool_type") for detail in details) and _is_json(value):
             return f"Write {value}, without quotes."
+    form = next((_FORMS[detail["type"]] for detail in details if detail["type"] in _FORMS), "Write another value.")
     field = _field(model, where)
     if field is None or field.is_required():
-        return ""
+        return form
     default = field.get_default(call_default_factory=True, validated_data={})
-    return "" if isinstance(default, BaseModel) else f"Leave it out for the default, {shorten(default)}."
+    return form if isinstance(default, BaseModel) else f"Leave it out for the default, {shorten(default)}."
+
+
+_FORMS = {
+    "dict_type": 'Write an object, {"name": value}.',
+    "model_type": 'Write an object, {"name": value}.',
+    "model_attributes_type": 'Write an object, {"name": value}.',
+    "list_type": "Write a list, [value].",
+    "string_type": "Write a text in double quotes.",
+}
+"""What to write in place of a value of the wrong JSON type, by pydantic's error type."""
 
 
 def _quoted(message: str) -> list[str]:
@@ -187,6 +209,7 @@ def _plain(message: str) -> str:
     """pydantic's words in the middle of a sentence, with JSON's names of values."""
     message = re.sub(r"\b(None|True|False)\b", lambda match: _AS_JSON[match[0]], message)
     message = message.removeprefix("Value error, ")
+    message = re.sub(r"a valid dictionary( or (instance|object) .*)?$|a valid object$", "an object", message)
     return message[:1].lower() + message[1:]
 
 

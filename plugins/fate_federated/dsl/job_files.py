@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from fate_federated.catalog.discovery import find_module
-from fate_federated.dsl.document import MAX_TEXT_BYTES, Document, decode_utf8, read_json
+from fate_federated.dsl.document import MAX_TEXT_BYTES, Document, decode_utf8, read_json, too_large
 from fate_federated.dsl.nodes import Catalog
 from fate_federated.dsl.parse import parse_documents
 from fate_federated.dsl.pipeline import Pipeline
@@ -82,8 +82,10 @@ def read_document(path: Path, file: str) -> Document:
         DslError: it cannot be read, or is not JSON.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise DslError([DslProblem("", "it is no regular file", "Put the text into one.", file, 1)])
         if path.stat().st_size > MAX_TEXT_BYTES:
-            raise DslError([DslProblem("", f"the file has more than {MAX_TEXT_BYTES >> 20} MiB", "", file, 1)])
+            raise DslError([too_large(file)])
         data = path.read_bytes()
     except OSError as error:
         raise DslError([DslProblem("", f"it cannot be read: {error.strerror}", "", file)]) from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -45,16 +46,23 @@ OTHERS_OF_FATE = (
 """Of FATE's engines and servers, which are not here: kept, and without effect."""
 
 
-class JobText(Written):
+class LimitsText(Written):
+    """Those that each party may have for itself."""
+
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
+
+    timeout: Annotated[float | None, Number] = Field(None, gt=0, le=_MAX_SECONDS)
+    task_parallelism: Annotated[int | None, Number] = Field(None, ge=1, le=1000)
+    auto_retries: Annotated[int | None, Number] = Field(None, ge=0, le=1000)
+    auto_retry_delay: Annotated[float | None, Number] = Field(None, ge=0, le=_MAX_SECONDS)
+
+
+class JobText(LimitsText):
     """Those of the job parameters that mean something here; the others are kept as they are."""
 
     model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
     job_type: Literal["train", "predict"] = "train"
-    timeout: Annotated[float | None, Number] = Field(None, gt=0, le=_MAX_SECONDS)
-    task_parallelism: Annotated[int | None, Number] = Field(None, ge=1, le=1000)
-    auto_retries: Annotated[int | None, Number] = Field(None, ge=0, le=1000)
-    auto_retry_delay: Annotated[float | None, Number] = Field(None, ge=0, le=_MAX_SECONDS)
     model_id: Model = None
     model_version: Model = None
 
@@ -66,13 +74,11 @@ def read_job_parameters(
     findings: Findings,
     *,
     predicts: bool = False,
-    by_party: Mapping[Party, Mapping[str, Any]] | None = None,
 ) -> tuple[Mode, JobParameters]:
     """The job parameters at a place of a conf.
 
     Args:
         predicts: the dsl applies models of an earlier job, whatever ``job_type`` says.
-        by_party: those of single parties, which stand elsewhere.
     """
     text = findings.check_rest(JobText, conf, path, value)
     if isinstance(value, dict):
@@ -92,7 +98,28 @@ def read_job_parameters(
         findings.warn(conf, (*path, "model_version"), message, remedy)
     known = text.model_dump(exclude={"job_type"} | set(text.model_extra or ()))
     settings = {key: written for key, written in value.items() if key != "job_type"}
-    return mode, JobParameters(**known, settings=settings, by_party=by_party or {})
+    return mode, JobParameters(**known, settings=settings)
+
+
+def of_parties(
+    conf: Document,
+    common: JobParameters,
+    sections: Sequence[tuple[frozenset[Party], Any, Path]],
+    findings: Findings,
+) -> JobParameters:
+    """The job parameters with those of single parties: whom each section is about, what it says, and where."""
+    by_party: dict[Party, dict[str, Any]] = {}
+    of_party: dict[Party, JobParameters] = {}
+    for chosen, values, at in sections:
+        text = findings.check_rest(LimitsText, conf, at, values)
+        if text is None or not isinstance(values, dict):
+            continue
+        _warn(conf, at, values, findings)
+        limits = {name: getattr(text, name) for name in text.model_fields_set if name in LimitsText.model_fields}
+        for party in chosen:
+            by_party[party] = {**by_party.get(party, {}), **values}
+            of_party[party] = replace(of_party.get(party, common), **limits)
+    return replace(common, by_party=by_party, of_party=of_party)
 
 
 def _warn(conf: Document, path: Path, value: Mapping[str, Any], findings: Findings) -> None:

@@ -188,14 +188,15 @@ class NodeBuilder:
     def _outputs(self, name: str, kind: EdgeKind) -> tuple[str, ...] | None:
         """The names of a component's outputs of a kind, no more than it makes; None when its module is unknown."""
         spec, text = self._specs.get(name), self._components.get(name)
-        if spec is None or text is None:
+        if text is None or self._findings.has_error(self._dsl, ("components", name, "output")):
             return None
-        if kind is EdgeKind.DATA:
-            written, made, default = text.output.data, spec.data_outputs, "component"
-        elif kind is EdgeKind.CACHE:
-            return tuple((text.output.cache or ())[: spec.cache_outputs])
+        written: list[str] | None
+        if kind is EdgeKind.CACHE:
+            written, made, default = text.output.cache or [], spec.cache_outputs if spec else None, ""
+        elif kind is EdgeKind.DATA:
+            written, made, default = text.output.data, spec.data_outputs if spec else None, "component"
         else:
-            written, made, default = text.output.model, spec.model_outputs, DEFAULT_MODEL
+            written, made, default = text.output.model, spec.model_outputs if spec else None, DEFAULT_MODEL
         if written is None:
             written = [default] if self._settings.version == 1 else []
         return tuple(written[:made])
@@ -233,7 +234,7 @@ class NodeBuilder:
             outputs = self._outputs(component, kind)
             if outputs is not None and output not in outputs:
                 message = f"{component} makes no {what.removeprefix('a ')} named {shorten(output)}"
-                remedy = suggest(output, outputs) or f"{self._components[component].module} makes none."
+                remedy = suggest(output, outputs) or f"{component} has no output of this kind."
                 self._findings.error(self._dsl, path, message, remedy)
             elif component in self._components:
                 return Edge(kind, port, component, output)
@@ -282,17 +283,22 @@ class NodeBuilder:
                 if not waits_for[following]:
                     heapq.heappush(ready, position[following])
         if len(order) < len(nodes):
-            self._note_cycle({name: waits_for[name] for name in names if waits_for[name]})
+            self._note_cycles({name: waits_for[name] for name in names if waits_for[name]})
         return order
 
-    def _note_cycle(self, waits_for: Mapping[str, set[str]]) -> None:
-        """Every node left waits for another one that is left: going back from any of them ends in a cycle."""
-        trail: list[str] = []
-        name = next(iter(waits_for))
-        while name not in trail:
-            trail.append(name)
-            name = min(waits_for[name])
-        cycle = [*trail[trail.index(name) :], name][::-1]
-        message = f"the components wait for each other: {' -> '.join(cycle)}"
-        remedy = "Remove one of these inputs."
-        self._findings.error(self._dsl, ("components", name, "input"), message, remedy)
+    def _note_cycles(self, waits_for: dict[str, set[str]]) -> None:
+        """Note those that have no component in common; every node left waits for another one that is left."""
+        while waits_for:
+            trail: list[str] = []
+            name = next(iter(waits_for))
+            while name not in trail:
+                trail.append(name)
+                name = min(waits_for[name])
+            cycle = [*trail[trail.index(name) :], name][::-1]
+            message = f"the components wait for each other: {' -> '.join(cycle)}"
+            self._findings.error(self._dsl, ("components", name, "input"), message, "Remove one of these inputs.")
+            left = {name: sources - set(cycle) for name, sources in waits_for.items() if name not in cycle}
+            while any(not sources for sources in left.values()):
+                free = {name for name, sources in left.items() if not sources}
+                left = {name: sources - free for name, sources in left.items() if name not in free}
+            waits_for = left

@@ -160,12 +160,12 @@ def _by_name(files: Iterable[JobFile], taken: Collection[Path], *, by_content: b
         of_kind[file.kind].append(file)
     yield from (Pair(file.path, file.path) for file in of_kind[FileKind.BOTH] if file.path not in taken)
     used = set(taken)
-    of_name: dict[tuple[str, ...], JobFile] = {}
-    for dsl in of_kind[FileKind.DSL]:
-        of_name.setdefault(dsl.name, dsl)
+    of_stem = {dsl.stem: dsl for dsl in of_kind[FileKind.DSL]}
+    of_name = {dsl.name: dsl for dsl in reversed(of_kind[FileKind.DSL])}
     for conf in of_kind[FileKind.CONF]:
         if conf.path not in taken:
-            fitting = of_name.get(conf.name) or _dsl_of(conf, of_kind[FileKind.DSL], by_content=by_content)
+            same = of_stem.get(conf.stem) or of_name.get(conf.name)
+            fitting = same or _dsl_of(conf, of_kind[FileKind.DSL], by_content=by_content)
             guessed = fitting is not None and not fitting.words <= conf.words
             yield Pair(fitting.path if fitting else None, conf.path, guessed=guessed)
             used |= {fitting.path} if fitting else set()

@@ -96,7 +96,7 @@ def check_parameters(
     for (path, found, ignored), parties in said.items():
         at_parties = "" if len(parties) == len(layers) else f" at {', '.join(map(str, parties))}"
         message = f"{name}{at_parties}: {found.message}"
-        if found.missing:
+        if found.missing and len(conf.nearest(path)) < 2:  # nothing is said of the component at all
             place = f"/algorithm_parameters/{name}" if ignore_unknown else f"/component_parameters/common/{name}"
             found = replace(found, remedy=f"Write it in {place}, or for each role by itself.")
         if ignored:

@@ -106,7 +106,7 @@ def parse_documents(
     wrong = [*findings.errors, *of_airflow.errors]
     lacking = [*findings.not_installed, *of_airflow.not_installed]
     if wrong or pipeline is None or (lacking and to_run):
-        raise DslError(_in_reading_order([*wrong, *lacking], dsl))
+        raise DslError(_in_reading_order([*wrong, *lacking], dsl), _in_reading_order(findings.warnings, dsl))
     return pipeline
 
 
@@ -126,14 +126,12 @@ def check_conf(conf: Document) -> tuple[DslProblem, ...]:
     version = _version(conf, findings)
     parties, _ = _takers(conf, findings, None)
     read_airflow(conf, findings)
-    settings = (ConfV1 if version == 1 else ConfV2)(conf, parties, {}, findings)
+    settings = (ConfV1 if version == 1 else ConfV2)(conf, parties, {}, findings, dsl_known=False)
     if settings.mode is not Mode.PREDICT:
         findings.error(conf, (), "there is no dsl beside this conf", "Put <name>_dsl.json beside <name>_conf.json.")
     if findings.errors:
-        raise DslError(findings.errors)
-    # Which components there are, only the dsl of the training could say.
-    of_components = ("/component_parameters", "/algorithm_parameters", "/role_parameters")
-    return tuple(warning for warning in findings.warnings if not warning.pointer.startswith(of_components))
+        raise DslError(findings.errors, findings.warnings)
+    return tuple(findings.warnings)
 
 
 def _takers(conf: Document, findings: Findings, trained: Pipeline | None) -> tuple[tuple[Party, ...], Party | None]:

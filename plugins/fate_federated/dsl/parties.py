@@ -57,7 +57,11 @@ def read_parties(conf: Document, findings: Findings) -> tuple[tuple[Party, ...],
 
 def read_initiator(conf: Document, parties: tuple[Party, ...] | None, findings: Findings) -> Party | None:
     """The party that starts the job: one of those that take part, where it is known who does."""
-    text = findings.check(InitiatorText, conf, ("initiator",), conf.value.get("initiator", {}))
+    if "initiator" not in conf.value:
+        remedy = 'Write "initiator": {"role": "guest", "party_id": 9999}.'
+        findings.error(conf, ("initiator",), "a conf says who starts the job", remedy)
+        return None
+    text = findings.check(InitiatorText, conf, ("initiator",), conf.value["initiator"])
     if text is None:
         return None
     if text.role not in list(Role):

@@ -89,6 +89,7 @@ class JobParameters:
             trained it.
         settings: all of them as the conf writes them, engine settings that mean nothing here included.
         by_party: those of single parties, as the conf writes them.
+        of_party: of these parties, what holds there in the end.
     """
 
     timeout: float | None = None
@@ -99,6 +100,11 @@ class JobParameters:
     model_version: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     by_party: Mapping[Party, Mapping[str, Any]] = field(default_factory=dict)
+    of_party: Mapping[Party, JobParameters] = field(default_factory=dict)
+
+    def at(self, party: Party) -> JobParameters:
+        """What holds at a party."""
+        return self.of_party.get(party, self)
 
 
 @dataclass(frozen=True, slots=True)

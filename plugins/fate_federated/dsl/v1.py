@@ -60,9 +60,16 @@ class ConfV1:
     version = 1
 
     def __init__(
-        self, conf: Document, parties: tuple[Party, ...], components: Mapping[str, ComponentText], findings: Findings
+        self,
+        conf: Document,
+        parties: tuple[Party, ...],
+        components: Mapping[str, ComponentText],
+        findings: Findings,
+        *,
+        dsl_known: bool = True,
     ) -> None:
         self._conf = conf
+        self._dsl_known = dsl_known
         self._parties = parties
         self._findings = findings
         self._well_formed = True
@@ -167,7 +174,7 @@ class ConfV1:
         self, path: Path, by_component: Mapping[str, Any], components: Mapping[str, ComponentText]
     ) -> None:
         for name in by_component:
-            if name not in components and name != "args":
+            if self._dsl_known and name not in components and name != "args":
                 message = f"no component of the dsl is named {shorten(name)}: what is under it has no effect"
                 self._findings.warn(self._conf, (*path, name), message, partial(suggest, name, components))
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from fate_federated.dsl.components import ComponentText
 from fate_federated.dsl.document import Document, Path, shorten
 from fate_federated.dsl.findings import Findings, Written
-from fate_federated.dsl.job_parameters import read_job_parameters
+from fate_federated.dsl.job_parameters import of_parties, read_job_parameters
 from fate_federated.dsl.parameters import Layers
 from fate_federated.dsl.predict import is_prediction
 from fate_federated.errors import suggest
@@ -37,22 +37,23 @@ class ConfV2:
     version = 2
 
     def __init__(
-        self, conf: Document, parties: tuple[Party, ...], components: Mapping[str, ComponentText], findings: Findings
+        self,
+        conf: Document,
+        parties: tuple[Party, ...],
+        components: Mapping[str, ComponentText],
+        findings: Findings,
+        *,
+        dsl_known: bool = True,
     ) -> None:
         self._conf, self._findings, self._parties, self._components = conf, findings, parties, components
+        self._dsl_known = dsl_known
         findings.ignore_unknown(conf, (), conf.value, KEYS)
         path: Path = ("job_parameters",)
         common, by_role = self._sections(path)
-        by_party: dict[Party, dict[str, Any]] = {}
-        for chosen, values, at in by_role:
-            if not isinstance(values, dict):
-                findings.error(conf, at, f"{shorten(values)} is no object", 'Write {"name": value}.')
-                continue
-            for party in chosen:
-                by_party[party] = {**by_party.get(party, {}), **values}
-        self.mode, self.job_parameters = read_job_parameters(
-            conf, (*path, "common"), common, findings, predicts=is_prediction(components), by_party=by_party
+        self.mode, parameters = read_job_parameters(
+            conf, (*path, "common"), common, findings, predicts=is_prediction(components)
         )
+        self.job_parameters = of_parties(conf, parameters, by_role, findings)
         self._layers: list[tuple[frozenset[Party], Parameters, Path]] = []
         path = ("component_parameters",)
         common, by_role = self._sections(path)
@@ -82,7 +83,7 @@ class ConfV2:
     def _sections(self, path: Path) -> tuple[dict[str, Any], list[tuple[frozenset[Party], Any, Path]]]:
         """What a part of the conf says of all, and of whom else it says what, in its order."""
         value = self._conf.value.get(path[0], {})
-        text = self._findings.check(CommonAndRole, self._conf, path, value)
+        text = self._findings.check_rest(CommonAndRole, self._conf, path, value)
         if text is None:
             return {}, []
         self._findings.ignore_unknown(self._conf, path, value, ("common", "role"))
@@ -109,7 +110,7 @@ class ConfV2:
             self._findings.error(self._conf, path, message, "Write the parameters by component.")
             return
         for name, values in parameters.items():
-            if name not in self._components:
+            if self._dsl_known and name not in self._components:
                 message = f"no component of the dsl is named {shorten(name)}: what is under it has no effect"
                 remedy = partial(suggest, name, self._components)
                 self._findings.warn(self._conf, (*path, name), message, remedy)
