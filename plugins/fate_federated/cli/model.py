@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from fate_federated.wire.model_records import ModelOperation
 
 app = typer.Typer(help="Models: versions, branches, tags.", no_args_is_help=True, rich_markup_mode=None)
+
+
+class Target(StrEnum):
+    """What a model can be converted to."""
+
+    SKLEARN = "sklearn"
+    PMML = "pmml"
+
 
 MODEL = Annotated[str, typer.Argument(help="A model's name or model_id. See `fate model list`.")]
 REF = Annotated[str, typer.Argument(help="A version's digits, or <model>@<branch or tag>.")]
@@ -292,6 +301,41 @@ def export(
     with Site(site).gateway() as gateway:
         file = gateway.models.export(ref, folder, Party.parse(party) if party else None)
     output().print(f"{file}, {file.stat().st_size / 1e6:.1f} MB", highlight=False, markup=False)
+
+
+@app.command()
+def convert(
+    ref: REF,
+    component: Annotated[str, typer.Argument(help="A component that trains on horizontally split data.")],
+    file: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    to: Annotated[Target, typer.Option("--to", help="sklearn: an estimator for joblib.load; pmml: PMML 4.4.")],
+    party: Annotated[str, typer.Option(help="Whose part; the first party of this site if not given.")] = "",
+    site: SiteOption = DEFAULT_SITE,
+) -> None:
+    """Write one component's model for another tool, where every party has the whole of it: HomoLR."""
+    from fate_components.homo.conversion import as_pmml, as_sklearn
+    from fate_federated.errors import ModelError
+    from fate_federated.party import Party
+    from fate_federated.site.site import Site
+    from fate_federated.task_store import KeptModels
+
+    target = Site(site)
+    owner = Party.parse(party) if party else target.settings.hosted[0]
+    with target.gateway() as gateway:
+        version = gateway.models.version(ref)
+        aliases = [each.alias for each in version.components if each.component == component]
+        kept = KeptModels(gateway, owner, target.settings.storage_url)
+        model = kept.read(version.version, component, aliases[0]) if aliases else None
+    if model is None:
+        known = ", ".join(each.component for each in version.components)
+        raise ModelError(f"Version {version.version} has no model of {component} at {owner}. It has {known or 'none'}.")
+    if to is Target.PMML:
+        file.write_bytes(as_pmml(model))
+    else:
+        import joblib  # type: ignore[import-untyped]
+
+        joblib.dump(as_sklearn(model), file)
+    output().print(f"{file}: {component} of {version.version}", highlight=False, markup=False)
 
 
 @app.command("import")
