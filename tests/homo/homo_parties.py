@@ -108,22 +108,41 @@ def losing_run(
     rows: Pool, component: Callable[[], Component[Any]], lost: str, since: int, silent: Party
 ) -> dict[Party, Any]:
     """What each party's component makes, or its error, where messages of one party get lost from a round on."""
-    parties = [*rows.parties, ARBITER]
-    hub = MemoryHub(parties, deadline_seconds=30)
-    outcomes: dict[Party, Any] = {}
 
     def loses(tag: str) -> bool:
         name, _, number = tag.partition(".")
         return name == lost and int(number) >= since
 
+    return _alone(rows, component, {silent: loses}, {})
+
+
+def kept_models(rows: Pool, component: Callable[[], Component[Any]]) -> dict[Party, list[tuple[int, Model]]]:
+    """The checkpoints of each party's task, with their steps."""
+    kept: dict[Party, list[tuple[int, Model]]] = {party: [] for party in rows.parties}
+    outcomes = _alone(rows, component, {}, kept)
+    assert not [outcome for outcome in outcomes.values() if isinstance(outcome, Exception)]
+    return kept
+
+
+def _alone(
+    rows: Pool, component: Callable[[], Component[Any]], losing: Mapping[Party, Callable[[str], bool]],
+    kept: Mapping[Party, list[tuple[int, Model]]],
+) -> dict[Party, Any]:  # fmt: skip
+    """Run a component at every party without what stands around it, so that its context can be another."""
+    parties = [*rows.parties, ARBITER]
+    hub = MemoryHub(parties, deadline_seconds=30)
+    outcomes: dict[Party, Any] = {}
+
     def work(party: Party) -> None:
         transport: Transport = hub.transport(party)
-        if party == silent:
-            transport = Losing(transport, loses)
+        if party in losing:
+            transport = Losing(transport, losing[party])
         ctx = TaskContext(
             party=party, participants=parties, job_id="job", component="homo_0", attempt=1, transport=transport,
             tracker=MemoryTracker(), seed=1,
         )  # fmt: skip
+        if party in kept:
+            ctx.keep = lambda step, model: kept[party].append((step, model))
         try:
             outcomes[party] = component().run(ctx, rows.inputs().get(party, Inputs()))
         except Exception as error:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 from sklearn.metrics import roc_auc_score
-from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Pool, losing_run, pool
+from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Pool, kept_models, losing_run, pool
 from tests.linear.plain import train
 
 from fate_components.homo_lr.component import HomoLR
@@ -192,6 +192,18 @@ def test_validation_stops_the_training_and_keeps_the_best_weights() -> None:
         assert [one.step_index for one in model.param.checkpoints] == list(range(1, model.param.iters, 2))
         assert len(results[party].summary["validation_metrics"]["validate"]["auc"]) == model.param.iters
     np.testing.assert_array_equal(weights(results[GUEST]), weights(results[HOSTS[0]]))
+
+
+def test_checkpoints_are_kept_by_themselves() -> None:
+    rows = pool([60, 40])
+    callbacks = {"callbacks": ["ModelCheckpoint"], "save_freq": 2}
+    kept = kept_models(rows, lambda: HomoLR(HomoLRParams(**BASE, callback_param=callbacks)))
+    for party in rows.parties:
+        assert [step for step, _ in kept[party]] == [1, 3]
+        for step, model in kept[party]:
+            expected = rows.run("HomoLR", {**BASE, "max_iter": step + 1})[party]
+            part = linear_part(model, "HomoLR")
+            np.testing.assert_array_equal(np.vstack([part.weights, part.intercepts]), weights(expected))
 
 
 @pytest.mark.parametrize("early_stop", ["diff", "weight_diff", "abs"])

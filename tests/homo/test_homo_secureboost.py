@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.stats import kstest
-from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Floats, Pool, losing_run, pool
+from tests.homo.homo_parties import ARBITER, GUEST, HOSTS, Floats, Pool, kept_models, losing_run, pool
 from tests.secureboost.plain_boosting import boosted, cut_points
 
 from fate_components.homo import quantiles
@@ -17,7 +18,7 @@ from fate_components.homo_secureboost.messages import Decisions
 from fate_components.homo_secureboost.spec import HomoSecureBoostParams
 from fate_components.secure_aggregation.messages import Masked
 from fate_components.secureboost.model import Tree, forest_of
-from fate_federated.errors import DataError, DslError, FateFederatedError, MessageRejected, ModelError
+from fate_federated.errors import DataError, FateFederatedError, MessageRejected, ModelError
 from fate_federated.federation import PartyResult, make_table
 from fate_federated.pb.model import boosting_tree_pb2 as pb
 from fate_federated.task.component import Inputs, Outputs
@@ -124,6 +125,51 @@ def test_several_classes_have_a_tree_each_in_a_round() -> None:
     for party in rows.parties:
         table = results[party].data.data
         assert (table.column("predict_result").to_numpy() == rows.label[rows.rows(party)]).mean() > 0.8
+
+
+def test_one_tree_may_be_for_all_classes() -> None:
+    rows = pool([60, 30, 40], classes=3)
+    params = {**BASE, "multi_mode": "multi_output", "tree_param": {"max_depth": 2}}
+    results = rows.run(MODULE, {**params, "num_trees": 1})
+    model = results[GUEST].model
+    assert model is not None
+    (tree,) = forest_of(model).trees
+    first = np.full((130, 3), 1 / 3) - (rows.label[:, None] == np.arange(3))
+    second = np.full((130, 3), 2 / 9)
+
+    def worth(side: npt.NDArray[np.bool_]) -> float:
+        return float((first[side].sum(axis=0) ** 2 / (second[side].sum(axis=0) + 0.1)).sum())
+
+    everyone = np.ones(130, np.bool_)
+    gains = {
+        (column, end): worth(rows.features[:, column] <= end) + worth(rows.features[:, column] > end) - worth(everyone)
+        for column, ends in enumerate(borders(rows.features, 8))
+        for end in ends[:-1]
+    }
+    best = max(gains, key=lambda split: gains[split])
+    at = tree.own.nodes.tolist().index(0)
+    assert (int(tree.own.features[at]), float(tree.own.thresholds[at])) == best
+    for leaf in np.flatnonzero(tree.owner < 0):
+        there = tree.leaves(rows.features, {}) == leaf
+        expected = -first[there].sum(axis=0) / (second[there].sum(axis=0) + 0.1)
+        np.testing.assert_allclose(tree.weight[leaf], expected, atol=1e-12)
+    results = rows.run(MODULE, {**params, "num_trees": 20})
+    for party in rows.parties:
+        table = results[party].data.data
+        assert (table.column("predict_result").to_numpy() == rows.label[rows.rows(party)]).mean() > 0.8
+    losses = results[GUEST].summary["loss_history"]
+    assert (np.diff(losses) < 0).all()
+
+
+def test_checkpoints_are_kept_by_themselves() -> None:
+    rows = pool([60, 40])
+    kept = kept_models(rows, lambda: HomoSecureBoost(HomoSecureBoostParams(**{**BASE, "num_trees": 5}, callback_param={
+        "callbacks": ["ModelCheckpoint"], "save_freq": 2,
+    })))  # fmt: skip
+    whole = trees(rows.run(MODULE, {**BASE, "num_trees": 5})[GUEST])
+    for party in rows.parties:
+        found = [(step, [drawn(tree) for tree in forest_of(model).trees]) for step, model in kept[party]]
+        assert found == [(1, whole[:2]), (3, whole[:4])]
 
 
 @pytest.mark.parametrize(
@@ -373,14 +419,6 @@ def test_negative_labels_are_none_of_tweedie() -> None:
     rows = numbers([40, 25])
     params = {"task_type": "regression", "objective_param": {"objective": "tweedie", "params": [1.5]}}
     assert any("tweedie" in str(outcome) for outcome in failure(rows, params).values())
-
-
-@pytest.mark.parametrize(
-    "params", [{"multi_mode": "multi_output"}, {"callback_param": {"callbacks": ["ModelCheckpoint"]}}]
-)
-def test_what_it_does_not_do_is_refused(params: dict[str, Any]) -> None:
-    with pytest.raises(DslError, match="is not available"):
-        pool([40, 25]).run(MODULE, params)
 
 
 @pytest.mark.parametrize("change", [{"features": np.array([4])}, {"bins": np.array([9])}, {"grows": None}])

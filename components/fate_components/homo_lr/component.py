@@ -137,8 +137,13 @@ class HomoLR(Component[HomoLRParams]):
                     found[kind] = self.scores(table, self.predicted(part.score(values)), classes)
             return watch.note(iteration, found)
 
+        def keep(iteration: int, weights: Floats) -> None:
+            models = weights.shape[1]
+            sofar = Progress((iteration + 1,) * models, (False,) * models, ((),) * models, weights)
+            ctx.keep(iteration, self._model(self._part(agreement.columns, weights), sofar, classes))
+
         start = self._start(ctx, circle, agreement.columns, labels.models, inputs.model, classes)
-        progress = self._training(ctx, circle, train, features, labels, start, None, validate).run()
+        progress = self._training(ctx, circle, train, features, labels, start, None, validate, keep).run()
         part = self._part(agreement.columns, progress.weights)
         names = [f"{label:g}" for label in classes]
         ctx.tracker.set_summary(summary_with_losses(part, progress, names) | {"validation_metrics": watch.history})
@@ -152,7 +157,7 @@ class HomoLR(Component[HomoLRParams]):
 
     def _training(
         self, ctx: TaskContext, circle: Circle, train: Table, features: Floats, labels: Labels, start: Floats,
-        present: Floats | None, validate: Callable[[int, Floats], Standing],
+        present: Floats | None, validate: Callable[[int, Floats], Standing], keep: Callable[[int, Floats], None],
     ) -> Training:  # fmt: skip
         rows, models = len(train), start.shape[1]
         here = np.ones((rows, models)) if present is None else present
@@ -170,7 +175,7 @@ class HomoLR(Component[HomoLRParams]):
         )  # fmt: skip
         client = Client.open(ctx, sums_of(params))
         return Training(
-            ctx, params, circle, client, Shard(features, label, counted, here), descent, ctx.rng, validate
+            ctx, params, circle, client, Shard(features, label, counted, here), descent, ctx.rng, validate, keep
         )  # fmt: skip
 
     def _start(
@@ -208,7 +213,9 @@ class HomoLR(Component[HomoLRParams]):
         models = labels.models * params.n_splits
         start = self._start(ctx, circle, agreement.columns, models, None, labels.classes)
         present = present_in_folds(folds, models, params.n_splits)
-        progress = self._training(ctx, circle, train, features, labels, start, present, _never_validated).run()
+        progress = self._training(
+            ctx, circle, train, features, labels, start, present, _never_validated, _never_kept
+        ).run()
         score = self._part(agreement.columns, progress.weights).score(features)
         return judged(self, ctx, params, train, folds, labels, score, progress.losses)
 
@@ -275,3 +282,7 @@ def _classes(model: Model) -> Floats:
 
 def _never_validated(iteration: int, weights: Floats) -> Standing:
     return Standing(best=False, stop=False)
+
+
+def _never_kept(iteration: int, weights: Floats) -> None:
+    """No model of a cross validation is."""

@@ -63,6 +63,7 @@ class Training:
         descent: the weights, with the intercept last; after each round the same at all parties.
         shuffle: of this party's batches.
         validate: told an iteration and the weights after it, says how these stand at this party.
+        keep: told an iteration and the weights after it where they make a checkpoint.
     """
 
     ctx: TaskContext
@@ -73,6 +74,7 @@ class Training:
     descent: Descent
     shuffle: np.random.Generator
     validate: Callable[[int, Floats], Standing]
+    keep: Callable[[int, Floats], None]
     losses: list[list[float]] = field(init=False)
     iterations: list[int] = field(init=False)
     best: tuple[int, Floats] | None = None
@@ -235,6 +237,7 @@ class Training:
         every = self.params.checkpoints
         if every is not None and any((iteration + 1) % every == 0 for iteration in iterations):
             self.checkpoints.append((iterations[-1], self.descent.weights))
+            self.keep(*self.checkpoints[-1])
 
 
 def said_from_wire(value: object, models: int) -> tuple[Verdict, Standing]:

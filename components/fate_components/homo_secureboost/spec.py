@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
-
 from fate_components.secureboost.spec import TreeTrainingParams
 from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST_ARBITER
 from fate_federated.catalog.shared_params import AnyCase
-from fate_federated.catalog.spec import ComponentSpec, unavailable
+from fate_federated.catalog.spec import ComponentSpec
 
 
 class HomoSecureBoostParams(TreeTrainingParams):
@@ -17,14 +15,6 @@ class HomoSecureBoostParams(TreeTrainingParams):
 
     backend: Annotated[Literal["distributed", "memory"], AnyCase()] = "distributed"
     """Where FATE keeps histograms; here they are arrays."""
-
-    @model_validator(mode="after")
-    def _honoured(self) -> HomoSecureBoostParams:
-        if self.multi_mode != "single_output":
-            raise unavailable("multi_mode multi_output is not available: use single_output")
-        if "ModelCheckpoint" in self.callback_param.callbacks:
-            raise unavailable("ModelCheckpoint is not available: the first trees of a model are its checkpoints")
-        return self
 
     @property
     def starts_at_median(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,7 +19,15 @@ from fate_components.secure_aggregation.client import Client
 from fate_components.secure_aggregation.parties import clients_of
 from fate_components.secureboost.bins import Binned
 from fate_components.secureboost.guest import Limits
-from fate_components.secureboost.guest_training import Course, Labels, due, scores_of_rows, start_of, weight_of
+from fate_components.secureboost.guest_training import (
+    Course,
+    Labels,
+    due,
+    parts_of_round,
+    scores_of_rows,
+    start_of,
+    weight_of,
+)
 from fate_components.secureboost.messages import Verdict
 from fate_components.secureboost.model import Floats, Forest, Tree
 from fate_components.secureboost.objective import Objective, objective_of
@@ -41,7 +49,14 @@ HALF = np.array([0.5])
 def rounds_of(params: HomoSecureBoostParams, dimensions: int) -> int:
     """Secure sums that a training takes at most."""
     searches = 2 if params.starts_at_median else 1
-    return 2 + searches * quantiles.ROUNDS + params.num_trees * (dimensions * params.tree_param.max_depth + 1)
+    trees = len(parts_of_round(params, dimensions))
+    return 2 + searches * quantiles.ROUNDS + params.num_trees * (trees * params.tree_param.max_depth + 1)
+
+
+def parts_of(params: HomoSecureBoostParams, dimensions: int) -> list[slice]:
+    """The dimensions that the trees of a round are for."""
+    parts = parts_of_round(params, dimensions)
+    return [part if isinstance(part, slice) else slice(part, part + 1) for part in parts]
 
 
 def shares_of(params: HomoSecureBoostParams) -> Floats:
@@ -103,21 +118,29 @@ class Training:
             self.ctx.tracker, self.ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,
             params.first_metric_only,
         )  # fmt: skip
+
+        def learnt_so_far(trees: list[Tree]) -> Learnt:
+            gains = [gain for some in course.gains[: len(trees) // len(self._parts)] for gain in some]
+            found = with_gains(importances, gains, self.sites)
+            return Learnt(self._forest((*old_trees, *trees), start), tuple(course.losses), False, -1, found)
+
         converged, best_iteration, verdict = False, -1, Verdict(False, 0)
         standing, derivatives = self._stand(course, rows)
         for number in range(params.num_trees):
-            for dimension in range(self._dimensions):
-                part = slice(dimension, dimension + 1)
+            course.gains.append([])
+            for place, part in enumerate(self._parts):
                 first, second = (
                     in_units(values[:, part], exponents[part])
                     for values, exponents in zip(derivatives, standing.exponents, strict=True)
                 )
-                self._grow(course, binned, number, dimension, first, second)
+                self._grow(course, binned, (number, place), part, first, second)
             standing, derivatives = self._stand(course, rows)
             self.ctx.log_loss(number, standing.loss)
             change = abs(course.losses[-1] - standing.loss) if course.losses else math.inf
             converged = params.n_iter_no_change and change <= params.tol
             course.losses.append(standing.loss)
+            if params.keeps(number):
+                self.ctx.keep(number, guest_model(MODULE, params, learnt_so_far(course.trees)))
             stop, best = self._judge(watch, course, number)
             verdict = self._verdict(number, verdict, ends=stop or converged, best=best)
             if verdict.trees == len(course.trees):
@@ -128,16 +151,17 @@ class Training:
         if course.best is not None:
             kept, course.scores, course.validated = course.best
             course.trees = course.trees[:kept]
-        kept_gains = course.gains[: len(course.trees) // self._dimensions]
-        found = with_gains(importances, [gain for some in kept_gains for gain in some], self.sites)
-        forest = self._forest((*old_trees, *course.trees), start)
-        learnt = Learnt(forest, tuple(course.losses), converged, best_iteration, found)
+        learnt = replace(learnt_so_far(course.trees), converged=converged, best_iteration=best_iteration)
         self.ctx.tracker.set_summary(guest_summary(learnt, params.tree_param.feature_importance_type, watch.history))
         return self._outputs(course, guest_model(MODULE, params, learnt))
 
     @property
     def _dimensions(self) -> int:
         return int(self.labels.numbers.shape[1])
+
+    @property
+    def _parts(self) -> list[slice]:
+        return parts_of(self.params, self._dimensions)
 
     def _begin(self) -> tuple[Floats, float]:
         """The score before any tree, shape (dimensions,), and how many rows there are: a secure sum, or two."""
@@ -176,22 +200,23 @@ class Training:
         self.client.send(sums / rows)
         return Standing.from_wire(self.client.receive(), self._dimensions), (first, second)
 
-    def _grow(self, course: Course, binned: Binned, number: int, dimension: int, first: Floats, second: Floats) -> None:
-        """One tree of a round."""
+    def _grow(
+        self, course: Course, binned: Binned, step: tuple[int, int], part: slice, first: Floats, second: Floats
+    ) -> None:
+        """One tree of a round, for a part of the dimensions."""
         params = self.params
         seed = self.agreement.seed if params.random_seed is None else abs(params.random_seed)
         columns = columns_of_tree(
             len(self.agreement.columns), params.subsample_feature_rate,
-            np.random.default_rng([seed, number, dimension]),
+            np.random.default_rng([seed, *step]),
         )  # fmt: skip
         growing = GrowingTree(self.client, binned, columns, params.tree_param.max_depth, first.shape[1])
         tree, leaves = growing.grow(first, second)
         course.trees.append(tree)
-        course.scores[:, dimension] += params.learning_rate * tree.weight[leaves]
+        weight = tree.weight.reshape(len(tree.weight), -1)
+        course.scores[:, part] += params.learning_rate * weight[leaves]
         if self.validated is not None:
-            course.validated[:, dimension] += params.learning_rate * tree.weight[tree.leaves(self.validated, {})]
-        if dimension == 0:
-            course.gains.append([])
+            course.validated[:, part] += params.learning_rate * weight[tree.leaves(self.validated, {})]
         course.gains[-1] += growing.gains
 
     def _judge(self, watch: Validation, course: Course, number: int) -> tuple[bool, bool]:
@@ -212,7 +237,7 @@ class Training:
         """What the lead says of a round: whether it is the last, and with how many trees validation went best."""
         if self.circle.lead is not None:
             return Verdict.from_wire(self.circle.heard("verdict", number))
-        trees = (number + 1) * self._dimensions if best else before.trees
+        trees = (number + 1) * len(self._parts) if best else before.trees
         verdict = Verdict(ends or number == self.params.num_trees - 1, trees)
         self.circle.announce("verdict", verdict.to_wire(), number)
         return verdict
@@ -241,8 +266,8 @@ def serve(ctx: TaskContext, params: HomoSecureBoostParams, dimensions: int, grac
         quantiles.serve(aggregator, shares_of(params))
         standing = _serve_standing(aggregator, dimensions, rows)
         for number in range(params.num_trees):
-            for dimension in range(dimensions):
-                splitter.serve(aggregator, standing.exponents[:, dimension : dimension + 1])
+            for part in parts_of(params, dimensions):
+                splitter.serve(aggregator, standing.exponents[:, part])
             standing = _serve_standing(aggregator, dimensions, rows)
             ctx.log_loss(number, standing.loss)
             if Verdict.from_wire(lead.pull("verdict", number)).stop:
