@@ -12,6 +12,9 @@ With ``multi_mode`` multi_output a round has one tree for all classes (SecureBoo
 of derivatives, one for each class, are packed into as few ciphertexts as hold them, the gains of the classes add up,
 and a leaf has a weight for each class. ``ModelCheckpoint`` keeps the trees so far, which a training can go on from.
 
+With ``EINI_inference`` a prediction does not tell the guest which way rows go at the hosts, see
+:mod:`fate_components.secureboost.hidden_routes`; it takes a ciphertext for each row and leaf.
+
 Who learns what:
 
 - A host receives ciphertexts, for each level of a tree which node each row is in, and which of its own candidates were

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from fate_components.secureboost.cross_validation import validate_as_guest, validate_as_host
 from fate_components.secureboost.guest_training import train_guest
+from fate_components.secureboost.hidden_routes import hidden_scores, strike_out
 from fate_components.secureboost.host_training import train_host
 from fate_components.secureboost.messages import Plan
 from fate_components.secureboost.model import forest_of, host_forest_of
@@ -49,7 +50,10 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
         ctx.hosts.push("plan", plan.to_wire())
         forest = forest_of(model)
         features = features_for(table, forest.header, self.params)
-        scores = forest.scores(features, pull_answers(ctx, forest, len(table), "predicted"))
+        if self.params.EINI_inference:
+            scores = hidden_scores(ctx, forest, features, self.params)
+        else:
+            scores = forest.scores(features, pull_answers(ctx, forest, len(table), "predicted"))
         predicted = prediction_table(table, scores, forest.classes, model, self.params, "predict")
         return Outputs([predicted], model)
 
@@ -67,11 +71,17 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
         model, table = _required(inputs.model), _required_table(ctx, other)
         plan.check(ctx, table, None)
         forest = host_forest_of(model)
-        push_answers(ctx, forest, features_for(table, forest.header, self.params), "predicted")
+        features = features_for(table, forest.header, self.params)
+        if self.params.EINI_inference:
+            strike_out(ctx, forest, features, self.params)
+        else:
+            push_answers(ctx, forest, features, "predicted")
         return Outputs(model=model)
 
     def _warn_of_weak_keys(self) -> None:
         encrypt = self.params.encrypt_param
+        if self.params.EINI_inference and self.params.EINI_random_mask:
+            log.warning("EINI_random_mask: predicted scores will be multiplied by a random number")
         if encrypt.method == "IterativeAffine":
             log.warning("encrypt_param.method IterativeAffine is broken: Paillier is used instead")
         if encrypt.key_length < 2048:

@@ -104,19 +104,16 @@ class HeteroSecureBoostParams(TreeTrainingParams):
     guest_depth: PositiveInt = 2
     host_depth: PositiveInt = 3
     EINI_inference: bool = False
+    """Predict without telling the guest which way rows go at hosts."""
     EINI_random_mask: bool = False
+    """Multiply such predictions' scores by one positive number that the guest does not know."""
     EINI_complexity_check: bool = False
+    """Refuse such predictions of models that are too simple to hide the way."""
 
     @model_validator(mode="after")
     def _some_rows_left_out(self) -> HeteroSecureBoostParams:
         if self.top_rate + self.other_rate >= 1:
             raise ValueError("top_rate and other_rate add up to less than 1")
-        return self
-
-    @model_validator(mode="after")
-    def _inference_as_it_is(self) -> HeteroSecureBoostParams:
-        if self.EINI_inference:
-            raise unavailable("EINI_inference is not available")
         return self
 
     @property
