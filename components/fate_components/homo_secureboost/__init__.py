@@ -16,6 +16,6 @@ A border is known to 20 bits behind its leading one, hence is no row's value, bu
 that few rows reach tells of these.
 
 What differs from FATE: borders are exact to that, ``binning_error`` has no effect; ``backend`` has none either. Early
-stopping goes by the guest's validation data; every party logs the metrics of its own. A client that falls silent is
-left out of the sums of that time, see the package of these.
+stopping goes by the guest's validation data; every party logs the metrics of its own. A host that falls silent is left
+out of the sums of that time; the guest, which says how the training stands, cannot be done without.
 """

@@ -44,6 +44,7 @@ _BUFFERS = {
     "HomoLR": "HomoLogisticRegression",
     "HomoOneHotEncoder": "OHEAlignment",
     "HomoSecureBoost": "HomoSecureBoostingTreeGuest",
+    "HomoSecureboost": "HomoSecureBoostingTreeGuest",
     "Intersection": "IntersectModel",
     "OneHotEncoder": "OneHot",
     "SampleWeight": "SampleWeightModel",
