@@ -333,10 +333,13 @@ def test_a_rate_that_diverges_is_said_so() -> None:
     assert any(isinstance(outcome, ModelError) and "learning_rate" in str(outcome) for outcome in outcomes.values())
 
 
-def test_a_guest_without_hosts_is_refused() -> None:
+def test_a_guest_without_hosts_cannot_train_but_predict() -> None:
     rows = pool([40])
     outcomes = failure(rows, {})
     assert isinstance(outcomes[GUEST], ConfigError)
+    model = pool([40, 25]).run("HomoLR", BASE)[GUEST].model
+    results = rows.run("HomoLR", BASE, {GUEST: Inputs(data={"data": [rows.table(GUEST)]}, model=model)})
+    assert len(results[GUEST].data) == 40
 
 
 def test_training_at_one_party_only_is_refused() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fate_components.homo_one_hot.sealing import KEY_BITS, from_wire, make_key, seal, to_wire, unseal
 from fate_components.linear.model import Floats
-from fate_components.secure_aggregation.parties import clients_of
+from fate_components.secure_aggregation.parties import data_parties
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.task.context import Peer, TaskContext
 from fate_federated.task.model import Model
@@ -44,7 +44,7 @@ class Circle:
     def of(cls, ctx: TaskContext) -> Circle:
         """Who leads whom."""
         peers = (*ctx.guests, *ctx.hosts)
-        first = clients_of(ctx)[0]
+        first = data_parties(ctx)[0]
         return cls(next((peer for peer in peers if peer.party == first), None), peers, ctx.arbiter)
 
     def announce(self, tag: str, value: Wire, step: int | None = None) -> None:
@@ -60,7 +60,7 @@ class Circle:
 
 def lead_of(ctx: TaskContext) -> Peer:
     """The first guest, as the arbiter sees it."""
-    first = clients_of(ctx)[0]
+    first = data_parties(ctx)[0]
     return next(peer for peer in ctx.guests if peer.party == first)
 
 

@@ -16,7 +16,7 @@ from fate_components.linear.prediction import joined
 from fate_components.linear.validation import Validation, chosen_metrics
 from fate_components.secure_aggregation.aggregator import Aggregator
 from fate_components.secure_aggregation.client import Client
-from fate_components.secure_aggregation.parties import clients_of
+from fate_components.secure_aggregation.parties import data_parties
 from fate_components.secureboost.bins import Binned
 from fate_components.secureboost.guest import Limits
 from fate_components.secureboost.guest_training import (
@@ -93,7 +93,7 @@ class Training:
         self.features = features_of(self.train, header, params)
         self.validated = None if self.validate is None else features_of(self.validate, header, params)
         self.objective = objective_of(params.objective_param.objective, params.objective_param.params)
-        self.sites = (site_name(clients_of(ctx)[0]),)
+        self.sites = (site_name(data_parties(ctx)[0]),)
         self.client = Client.open(ctx, rounds_of(params, self._dimensions))
 
     def run(self, before: Model | None) -> Outputs:

@@ -7,13 +7,18 @@ from fate_federated.party import Party, Role
 from fate_federated.task.context import TaskContext
 
 
+def data_parties(ctx: TaskContext) -> tuple[Party, ...]:
+    """Guests and hosts, in an order that is the same at every party; guests come first."""
+    return tuple(sorted(party for party in ctx.participants if party.role in (Role.GUEST, Role.HOST)))
+
+
 def clients_of(ctx: TaskContext) -> tuple[Party, ...]:
-    """Guests and hosts, in an order that is the same at every party.
+    """The same, if they can add up.
 
     Raises:
         ConfigError: there is one only, whose numbers would be the sum.
     """
-    clients = tuple(sorted(party for party in ctx.participants if party.role in (Role.GUEST, Role.HOST)))
+    clients = data_parties(ctx)
     if len(clients) < 2:
         raise ConfigError(
             f"{ctx.component} adds up numbers of several parties so that nobody sees one party's. "
