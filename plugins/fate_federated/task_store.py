@@ -9,6 +9,7 @@ import json
 import logging
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,10 +21,11 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from fate_federated.catalog.discovery import find_component, load_component
-from fate_federated.errors import DataError, ModelError, ModelNotFound, OutputNotFound, TableIsUploaded
+from fate_federated.errors import DataError, ModelError, ModelNotFound, OutputNotFound, RegistryError, TableIsUploaded
 from fate_federated.task.cache import Cache
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
+from fate_federated.wire.model_records import OperationState
 from fate_federated.wire.records import Column, Output, TableRecord, TaskRef
 
 if TYPE_CHECKING:
@@ -140,6 +142,18 @@ class KeptModels:
         """See :class:`~fate_federated.task.model.ModelReader`."""
         place = checkpoint_location(self.storage_url, version, component, str(attempt), self.party, alias, step)
         return read_model(place)
+
+    def export(self, version: str, folder: Path) -> Path:
+        """See :class:`~fate_federated.task.model.ModelReader`."""
+        return self.client.models.export(version, folder, self.party)
+
+    def import_part(self, file: Path) -> None:
+        """See :class:`~fate_federated.task.model.ModelReader`."""
+        operation = self.client.models.import_part(file, self.party, author=str(self.party))
+        if operation.state is not OperationState.DONE:
+            raise RegistryError(
+                f"The version is open: {operation.detail or operation.state}. See `fate model pending`."
+            )
 
     def _read_version(self, version: str, component: str, alias: str) -> Model:
         contents = {}

@@ -36,6 +36,8 @@ OF_FATE = (
 NEEDED: dict[str, dict[str, Any]] = {
     "Reader": {"table": {"namespace": "experiment", "name": "breast_hetero_guest"}},
     "FederatedSample": {"fractions": 0.5},
+    "ModelStore": {"model_version": "1", "store_address": {"path": "memory://models"}},
+    "ModelRestore": {"model_version": "1", "store_address": {"path": "memory://models"}},
 }
 """Parameters without a default, or with one that says nothing."""
 

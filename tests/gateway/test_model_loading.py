@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.gateway.conftest import ALL, ARBITER, GUEST, HOST, Federation
 from tests.gateway.model_federation import LR, ask, model, train
 
 from fate_components.model_loader.component import ModelLoader
 from fate_components.model_loader.spec import ModelLoaderParams
+from fate_components.model_store.component import ModelRestore, ModelStore
+from fate_components.model_store.spec import ModelStoreParams
 from fate_federated.errors import FateFederatedError, ModelError, ModelNotFound
 from fate_federated.party import Party
-from fate_federated.task.component import Inputs
+from fate_federated.task.component import Component, Inputs
 from fate_federated.task.context import MemoryTracker, TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task_store import GatewayOutputStore
@@ -89,3 +93,55 @@ def test_a_checkpoint_of_the_newest_attempt_that_all_parties_kept(trained: Feder
     none = load(trained, model_version="77", step_index="5")[GUEST]
     assert isinstance(none, ModelError)
     assert "Step 5 of hetero_lr_0 in job 77 was not kept at all parties" in str(none)
+
+
+def run_at_all(federation: Federation, component: type[Component[Any]], params: dict[str, Any]) -> dict[Party, Any]:
+    """A component at every party; what it says of itself, or its error."""
+    hub = MemoryHub(ALL, deadline_seconds=20)
+
+    def work(party: Party) -> Any:
+        tracker = MemoryTracker()
+        ctx = TaskContext(
+            party=party, participants=ALL, job_id="1", component="store_0", attempt=1,
+            transport=hub.transport(party), tracker=tracker,
+        )  # fmt: skip
+        try:
+            component(component.Params.model_validate(params)).run(
+                ctx, Inputs(models=store_of(federation, party).earlier_models)
+            )
+        except FateFederatedError as error:
+            hub.fail(party, str(error))
+            return error
+        finally:
+            hub.leave(party)
+        return tracker.summary
+
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(ALL, pool.map(work, ALL), strict=True))
+
+
+def test_a_version_is_stored_elsewhere_and_restored(trained: Federation, tmp_path: Path) -> None:
+    version = trained[GUEST].client().models.version("credit@v1").version
+    address = {"storage": "file", "path": f"file://{tmp_path}/kept"}
+    params = {"model_version": "credit@v1", "store_address": address}
+    stored = run_at_all(trained, ModelStore, params)
+    assert all(said["model_version"] == version for said in stored.values())
+    assert len(list((tmp_path / "kept").glob(f"*_{version}.zip"))) == 3
+    assert "set force_update to write over it" in str(run_at_all(trained, ModelStore, params)[GUEST])
+    assert run_at_all(trained, ModelStore, {**params, "force_update": True})[HOST] == stored[HOST]
+
+    there = run_at_all(trained, ModelRestore, {"model_version": version, "store_address": address})
+    assert any("has version" in str(said) for said in there.values()), "it is there already"
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = Federation(tmp_path / "elsewhere", lambda name: "").add_sites((GUEST,), (HOST,), (ARBITER,))
+    try:
+        restored = run_at_all(elsewhere, ModelRestore, {"model_version": version, "store_address": address})
+        assert list(restored.values()) == [{"model_version": version}] * 3
+        assert load(elsewhere, model_version=version)[GUEST] == model(0.5)
+    finally:
+        elsewhere.close()
+
+
+def test_fates_own_stores_are_told_from_mistakes() -> None:
+    with pytest.raises(ValidationError, match="parts are not kept in redis: give storage file and a path"):
+        ModelStoreParams.model_validate({"model_version": "1", "store_address": {"storage": "redis", "path": "x"}})

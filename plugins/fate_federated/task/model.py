@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from google.protobuf.message import Message
@@ -24,7 +25,7 @@ class Model:
 
 
 class ModelReader(Protocol):
-    """Reads what earlier jobs of this party learnt."""
+    """What earlier jobs of this party learnt: the site's registry, as a task sees it."""
 
     def version(self, ref: str, model: str) -> str:
         """The version, or the job's id, that a text means now.
@@ -47,5 +48,21 @@ class ModelReader(Protocol):
 
         Raises:
             ModelError: it cannot be read.
+        """
+        ...
+
+    def export(self, version: str, folder: Path) -> Path:
+        """Write this party's part of a version as FATE's zip into a folder.
+
+        Raises:
+            RegistryError: there is none.
+        """
+        ...
+
+    def import_part(self, file: Path) -> None:
+        """Hand in this party's part of a version.
+
+        Raises:
+            RegistryError: it cannot be taken, or other parties have not handed in theirs yet.
         """
         ...

@@ -9,9 +9,6 @@ _FAMILIES = {
     "data": {
         "PositiveUnlabeled": "POSITIVE_UNLABELED",
     },
-    "feature": {
-        "SBTFeatureTransformer": "SBT_FEATURE_TRANSFORMER",
-    },
     "statistics": {
         "HeteroKmeans": "HETERO_KMEANS",
         "FeldmanVerifiableSum": "FELDMAN_VERIFIABLE_SUM",
@@ -38,8 +35,6 @@ _FAMILIES = {
         "ApiReader": "API_READER",
         "Upload": "UPLOAD",
         "CacheLoader": "CACHE_LOADER",
-        "ModelStore": "MODEL_STORE",
-        "ModelRestore": "MODEL_RESTORE",
         "Pipeline": "PIPELINE",
     },
 }

@@ -69,7 +69,5 @@ UPLOAD = ModuleSpec(module="Upload", roles=ALL, params=UploadParams, needs_data=
 CACHE_LOADER = ModuleSpec(
     module="CacheLoader", roles=GUEST_HOST, params=CacheLoaderParams, needs_data=False, cache_outputs=1
 )
-MODEL_STORE = ModuleSpec(module="ModelStore", roles=ALL, params=AnyParams, needs_data=False)
-MODEL_RESTORE = ModuleSpec(module="ModelRestore", roles=ALL, params=AnyParams, needs_data=False, model_outputs=1)
 PIPELINE = ModuleSpec(module="Pipeline", roles=ALL, params=AnyParams, needs_data=False, model_outputs=1)
 """Of FATE up to 1.4: a dsl that was kept, as one component of another."""
