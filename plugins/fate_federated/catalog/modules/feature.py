@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fate_federated.catalog.modules.roles import GUEST_HOST
 from fate_federated.catalog.shared_params import (
     Columns,
     EncryptParams,
@@ -16,7 +15,6 @@ from fate_federated.catalog.shared_params import (
     PositiveInt,
     TransformParams,
 )
-from fate_federated.catalog.spec import ModuleSpec
 
 
 class BinningParams(ModuleParams):
@@ -40,18 +38,3 @@ class BinningParams(ModuleParams):
     skip_static: bool = False
     split_points_by_index: dict[str, list[float]] | None = None
     split_points_by_col_name: dict[str, list[float]] | None = None
-
-
-class SBTFeatureTransformerParams(ModuleParams):
-    """Leaves of boosted trees as features. Of FATE 1.6."""
-
-    dense_format: bool = True
-
-
-SBT_FEATURE_TRANSFORMER = ModuleSpec(
-    module="SBTFeatureTransformer",
-    roles=GUEST_HOST,
-    needs=GUEST_HOST,
-    params=SBTFeatureTransformerParams,
-    model_outputs=1,
-)

@@ -1,0 +1,79 @@
+"""SBTFeatureTransformer: see the package."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pyarrow as pa
+
+from fate_components.sbt_feature_transformer.model import (
+    MODULE,
+    boosted_model,
+    is_dense,
+    leaf_features,
+    transformer_model,
+)
+from fate_components.sbt_feature_transformer.spec import SBTFeatureTransformerParams
+from fate_components.secureboost.messages import Plan
+from fate_components.secureboost.model import Floats, forest_of, host_forest_of
+from fate_components.secureboost.prediction import features_for, pull_answers, push_answers
+from fate_components.secureboost.spec import HeteroSecureBoostParams
+from fate_components.tables import input_table, row_digest
+from fate_federated.errors import ModelError
+from fate_federated.pb.model import boosting_tree_pb2 as pb
+from fate_federated.task.component import Component, Inputs, Outputs
+from fate_federated.task.context import TaskContext
+from fate_federated.task.model import Model
+from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
+
+
+class SBTFeatureTransformer(Component[SBTFeatureTransformerParams]):
+    """Replace the guest's features by the leaves of boosted trees in which rows end, see
+    :mod:`fate_components.sbt_feature_transformer`. Hosts hand their tables on as they are.
+
+    The trees are those of an isometric model of HeteroSecureBoost or HeteroFastSecureBoost; with a model of this module
+    they are that one's.
+    """
+
+    Params = SBTFeatureTransformerParams
+
+    def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        transformer, table = self._transformer(inputs), input_table(ctx, inputs)
+        plan = Plan(False, row_digest(table), len(table), b"", 0, 1, 1, True)
+        ctx.hosts.push("plan", plan.to_wire())
+        boosted = boosted_model(transformer)
+        forest = forest_of(boosted)
+        answers = pull_answers(ctx, forest, len(table), "routes")
+        leaves = leaf_features(forest, _features(table, forest.header, boosted), answers)
+        kind = pa.float64() if is_dense(transformer) else pa.int8()
+        columns = {name: pa.array(ends.astype(np.int8)).cast(kind) for name, ends in leaves.items()}
+        log.info("%d trees made %d columns", len(forest.trees), len(columns))
+        ctx.tracker.set_summary({"trees": len(forest.trees), "leaves": len(columns)})
+        return Outputs([table.with_columns(columns)], transformer)
+
+    def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
+        transformer, table = self._transformer(inputs), input_table(ctx, inputs)
+        Plan.from_wire(ctx.guest.pull("plan")).check(ctx, table, None)
+        boosted = boosted_model(transformer)
+        forest = host_forest_of(boosted)
+        push_answers(ctx, forest, _features(table, forest.header, boosted), "routes")
+        return Outputs([table], transformer)
+
+    def _transformer(self, inputs: Inputs) -> Model:
+        if inputs.model is not None and inputs.model.module == MODULE:
+            return inputs.model
+        given = [*([] if inputs.model is None else [inputs.model]), *inputs.isometric.values()]
+        if len(given) != 1:
+            raise ModelError(f"{MODULE} takes one model of boosted trees as isometric_model; it is given {len(given)}.")
+        return transformer_model(given[0], dense=self.params.dense_format)
+
+
+def _features(table: Table, header: tuple[str, ...], boosted: Model) -> Floats:
+    """As the trees were trained on: what is missing is in their model."""
+    assert isinstance(boosted.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
+    tree = boosted.meta.tree_meta
+    params = HeteroSecureBoostParams(use_missing=tree.use_missing, zero_as_missing=tree.zero_as_missing)
+    return features_for(table, header, params)
