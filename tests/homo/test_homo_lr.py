@@ -342,6 +342,15 @@ def test_a_guest_without_hosts_cannot_train_but_predict() -> None:
     assert len(results[GUEST].data) == 40
 
 
+@pytest.mark.parametrize("party", [HOSTS[0], ARBITER])
+def test_parties_with_other_parameters_are_told_so(party: Party) -> None:
+    rows = pool([40, 25])
+    federation = Federation([*rows.parties, ARBITER], deadline_seconds=60)
+    outcomes = federation.outcomes("HomoLR", BASE, rows.inputs(), party_params={party: {"learning_rate": 0.2}})
+    assert isinstance(outcomes[party], ConfigError)
+    assert f"guest-9999 and {party} have other values of learning_rate for" in str(outcomes[party])
+
+
 def test_training_at_one_party_only_is_refused() -> None:
     rows, host = pool([40, 25]), HOSTS[0]
     trained = rows.run("HomoLR", BASE)

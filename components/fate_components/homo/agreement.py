@@ -7,6 +7,7 @@ The first guest leads. Columns are named to all data parties. Classes go to the 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ import numpy as np
 from fate_components.homo_one_hot.sealing import KEY_BITS, from_wire, make_key, seal, to_wire, unseal
 from fate_components.linear.model import Floats
 from fate_components.secure_aggregation.parties import data_parties
-from fate_federated.errors import DataError, MessageRejected, ModelError
+from fate_federated.catalog.spec import ComponentParams
+from fate_federated.errors import ConfigError, DataError, MessageRejected, ModelError
 from fate_federated.task.context import Peer, TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -79,36 +81,65 @@ class Agreement:
     seed: int
 
 
-def agree(ctx: TaskContext, circle: Circle, train: Table | None, before: Model | None = None) -> Agreement | None:
+def agree(
+    ctx: TaskContext, circle: Circle, train: Table | None, parameters: Mapping[str, str], before: Model | None = None
+) -> Agreement | None:
     """Whether all train, and with which columns; None where they do not.
 
     Args:
+        parameters: those that are to be the same at all parties, see :func:`stated`.
         before: a model to go on from, if it has to be the same at all parties.
 
     Raises:
-        ModelError: it is not.
+        ConfigError: parameters differ.
+        ModelError: the model does.
         DataError: only some parties have training data, or their columns differ, or there are none.
         MessageRejected: the lead sent something else.
     """
     if train is not None and not train.feature_names:
         raise DataError(f"{ctx.component} needs at least one feature column at every guest and host.")
     if circle.lead is None:
-        circle.arbiter.push("trains", train is not None)
+        circle.arbiter.push("trains", {"trains": train is not None, "parameters": parameters})
         names = () if train is None else train.feature_names
         key, seed = make_key(), int(ctx.rng.integers(2**31))
-        said: Wire = {"trains": train is not None, "columns": names, "key": key, "seed": seed, "model": _digest(before)}
+        said: Wire = {
+            "trains": train is not None, "columns": names, "key": key, "seed": seed, "model": _digest(before),
+            "parameters": parameters,
+        }  # fmt: skip
         for peer in circle.others:
             peer.push("agreement", said)
         return None if train is None else Agreement(names, key, seed)
     match circle.heard("agreement"):
         case {
             "trains": bool() as trains, "columns": list() as columns, "key": bytes() as key, "seed": int() as seed,
-            "model": bytes() as model,
+            "model": bytes() as model, "parameters": dict() as theirs,
         } if all(isinstance(name, str) for name in columns) and len(key) == KEY_BITS // 8 and seed >= 0:  # fmt: skip
-            if trains and train is not None and model != _digest(before):
-                raise ModelError(f"{circle.lead.party} and {ctx.party} do not go on from the same model.")
+            if trains and train is not None:
+                _check_alike(ctx, circle.lead, parameters, theirs)
+                if model != _digest(before):
+                    raise ModelError(f"{circle.lead.party} and {ctx.party} do not go on from the same model.")
             return _accepted(ctx, circle.lead, train, Agreement(tuple(columns), key, seed) if trains else None)
     raise MessageRejected(f"{circle.lead.party} sent something other than what is to be trained.")
+
+
+def stated(params: ComponentParams, names: Sequence[str]) -> dict[str, str]:
+    """Some parameters as JSON, by name; ``cv_param.n_splits`` is one in a group."""
+    found = {}
+    for name in names:
+        value: Any = params.model_dump(mode="json")
+        for part in name.split("."):
+            value = value[part]
+        found[name] = json.dumps(value, sort_keys=True)
+    return found
+
+
+def _check_alike(ctx: TaskContext, lead: Peer, own: Mapping[str, str], theirs: Mapping[str, Any]) -> None:
+    different = sorted(name for name in own.keys() | theirs.keys() if own.get(name) != theirs.get(name))
+    if different:
+        raise ConfigError(
+            f"{lead.party} and {ctx.party} have other values of {', '.join(different)} for {ctx.component}. "
+            "Give all parties the same."
+        )
 
 
 def _digest(model: Model | None) -> bytes:
@@ -128,16 +159,20 @@ def _accepted(ctx: TaskContext, lead: Peer, train: Table | None, agreement: Agre
     return agreement
 
 
-def trains(ctx: TaskContext) -> bool:
+def trains(ctx: TaskContext, parameters: Mapping[str, str]) -> bool:
     """What :func:`agree` tells the arbiter.
 
     Raises:
+        ConfigError: parameters differ.
         MessageRejected: the lead sent something else.
     """
-    value = lead_of(ctx).pull("trains")
-    if not isinstance(value, bool):
-        raise MessageRejected("The guest did not say whether there is something to train.")
-    return value
+    lead = lead_of(ctx)
+    match lead.pull("trains"):
+        case {"trains": bool() as trains, "parameters": dict() as theirs}:
+            if trains:
+                _check_alike(ctx, lead, parameters, theirs)
+            return trains
+    raise MessageRejected("The guest did not say whether there is something to train.")
 
 
 def checked_label(ctx: TaskContext, train: Table) -> Floats:

@@ -12,8 +12,17 @@ from fate_components.feature_binning.fit import Binned, given_points
 from fate_components.feature_binning.messages import Learnt, model_of
 from fate_components.feature_binning.model import Floats, bin_numbers
 from fate_components.homo import quantiles
-from fate_components.homo.agreement import Agreement, Circle, agree, lead_of, serve_values, shared_values, trains
-from fate_components.homo_feature_binning.spec import HomoFeatureBinningParams
+from fate_components.homo.agreement import (
+    Agreement,
+    Circle,
+    agree,
+    lead_of,
+    serve_values,
+    shared_values,
+    stated,
+    trains,
+)
+from fate_components.homo_feature_binning.spec import ALIKE, HomoFeatureBinningParams
 from fate_components.secure_aggregation.aggregator import GRACE_SECONDS, Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_components.tables import input_table
@@ -50,7 +59,7 @@ class HomoFeatureBinning(Component[HomoFeatureBinningParams]):
         return self._run(ctx, inputs)
 
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        if not trains(ctx):
+        if not trains(ctx, stated(self.params, ALIKE)):
             return Outputs()
         match lead_of(ctx).pull("work"):
             case {"categories": bool() as categories, "quantiles": bool() as searched}:
@@ -68,7 +77,7 @@ class HomoFeatureBinning(Component[HomoFeatureBinningParams]):
 
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table, circle = input_table(ctx, inputs), Circle.of(ctx)
-        agreement = agree(ctx, circle, table if inputs.model is None else None)
+        agreement = agree(ctx, circle, table if inputs.model is None else None, stated(self.params, ALIKE))
         if inputs.model is not None or agreement is None:
             if inputs.model is None:
                 raise DataError(f"The guest applies a model for {ctx.component}, and {ctx.party} has none.")

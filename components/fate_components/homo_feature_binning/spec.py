@@ -11,6 +11,12 @@ from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST_ARBIT
 from fate_federated.catalog.shared_params import AnyCase, PositiveInt, TransformParams
 from fate_federated.catalog.spec import ComponentSpec, unavailable
 
+ALIKE = (
+    "bin_num", "bin_indexes", "bin_names", "category_indexes", "category_names", "split_points_by_index",
+    "split_points_by_col_name",
+)  # fmt: skip
+"""Parameters that have to be the same at all parties."""
+
 
 class HomoFeatureBinningParams(BinningParams):
     """Bins whose borders are those of all parties' rows together. Either method finds quantiles to 20 bits: error,

@@ -17,10 +17,11 @@ from fate_components.homo.agreement import (
     checked_label,
     lead_of,
     serve_values,
+    stated,
     trains,
 )
 from fate_components.homo_lr.gradient import Shard
-from fate_components.homo_lr.spec import HomoLRParams
+from fate_components.homo_lr.spec import ALIKE, HomoLRParams
 from fate_components.homo_lr.training import (
     UNIT,
     Training,
@@ -92,7 +93,7 @@ class HomoLR(Component[HomoLRParams]):
         return self._run(ctx, inputs)
 
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        if not trains(ctx):
+        if not trains(ctx, stated(self.params, ALIKE)):
             return Outputs()
         serve_values(ctx)
         lead = lead_of(ctx)
@@ -112,7 +113,7 @@ class HomoLR(Component[HomoLRParams]):
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         train, others = tables_of(ctx, inputs, alone=self.params.cv_param.need_cv)
         circle = Circle.of(ctx)
-        agreement = agree(ctx, circle, train)
+        agreement = agree(ctx, circle, train, stated(self.params, ALIKE))
         if train is None or agreement is None:
             return self._predict(inputs.model, others)
         label = checked_label(ctx, train)

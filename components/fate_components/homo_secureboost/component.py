@@ -13,9 +13,10 @@ from fate_components.homo.agreement import (
     agreed_classes,
     checked_label,
     serve_values,
+    stated,
     trains,
 )
-from fate_components.homo_secureboost.spec import HomoSecureBoostParams
+from fate_components.homo_secureboost.spec import ALIKE, HomoSecureBoostParams
 from fate_components.homo_secureboost.training import Training, serve
 from fate_components.linear.cross_validation import TRAIN, VALIDATE, folds_of
 from fate_components.linear.data import tables_of
@@ -57,7 +58,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
         return self._run(ctx, inputs)
 
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
-        if not trains(ctx):
+        if not trains(ctx, stated(self.params, ALIKE)):
             return Outputs()
         classes = serve_values(ctx) if self.params.task_type == "classification" else 0
         dimensions = classes if classes > 2 else 1
@@ -71,7 +72,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
     def _run(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         table, others = tables_of(ctx, inputs, alone=self.params.cv_param.need_cv)
         circle = Circle.of(ctx)
-        agreement = agree(ctx, circle, table, inputs.model)
+        agreement = agree(ctx, circle, table, stated(self.params, ALIKE), inputs.model)
         if table is None or agreement is None:
             return self._predict(inputs.model, others)
         labels = self._labels(ctx, circle, agreement, table)

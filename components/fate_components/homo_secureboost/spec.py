@@ -9,6 +9,14 @@ from fate_federated.catalog.modules.roles import GUEST_ARBITER, GUEST_HOST_ARBIT
 from fate_federated.catalog.shared_params import AnyCase
 from fate_federated.catalog.spec import ComponentSpec
 
+ALIKE = (
+    "task_type", "objective_param", "learning_rate", "num_trees", "subsample_feature_rate", "bin_num", "multi_mode",
+    "random_seed", "n_iter_no_change", "tol", "cv_param.need_cv", "cv_param.n_splits", "tree_param.max_depth",
+    "tree_param.criterion_params", "tree_param.min_sample_split", "tree_param.min_impurity_split",
+    "tree_param.min_leaf_node", "tree_param.min_child_weight",
+)  # fmt: skip
+"""Parameters that have to be the same at all parties."""
+
 
 class HomoSecureBoostParams(TreeTrainingParams):
     """Boosted trees over rows of several parties."""
