@@ -23,9 +23,11 @@ $(VENV)/.installed: requirements.lock setup.cfg
 lock: ## resolve setup.cfg's requirements anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --all-extras --no-annotate --no-header --upgrade setup.cfg -o requirements.lock
 
-proto: install ## generate plugins/fate_federated/pb from proto/
+proto: install ## generate plugins/fate_federated/pb and serving/fate_serving/pb from proto/
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=plugins --grpc_python_out=plugins \
-		--mypy_out=plugins --mypy_grpc_out=plugins $$(find proto -name '*.proto' | sort)
+		--mypy_out=plugins --mypy_grpc_out=plugins $$(find proto/fate_federated -name '*.proto' | sort)
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=serving --grpc_python_out=serving \
+		--mypy_out=serving --mypy_grpc_out=serving $$(find proto/fate_serving -name '*.proto' | sort)
 
 docs: install ## write docs/components.md from the components
 	$(BIN)/python docs/components.py
@@ -36,7 +38,7 @@ lint: install ## ruff, mypy, import contracts, generated code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory proto
-	git diff --exit-code --stat -- plugins/fate_federated/pb
+	git diff --exit-code --stat -- plugins/fate_federated/pb serving/fate_serving/pb
 
 system: ## Debian packages that the tests need beyond PyPI: a PostgreSQL server
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fate_federated.cli import certs, data, dsl, egress, job, model, site
+from fate_federated.cli import certs, data, dsl, egress, job, model, serving, site
 from fate_federated.cli.errors import PlainErrors
 
 app = typer.Typer(
@@ -22,5 +22,6 @@ app.add_typer(site.app, name="site")
 app.add_typer(data.app, name="data")
 app.add_typer(job.app, name="job")
 app.add_typer(model.app, name="model")
+app.add_typer(serving.app, name="serving")
 app.add_typer(dsl.app, name="dsl")
 app.add_typer(egress.app, name="egress")

@@ -23,7 +23,7 @@ def check_names_parties(file: Path, parties: Sequence[Party]) -> None:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
     except (OSError, ValueError) as error:
         raise SiteError(f"The certificate {file} cannot be read: {error}") from error
-    named = _named_parties(certificate)
+    named = named_parties(certificate)
     missing = [str(party) for party in parties if str(party) not in named]
     if missing:
         raise SiteError(
@@ -33,7 +33,8 @@ def check_names_parties(file: Path, parties: Sequence[Party]) -> None:
         )
 
 
-def _named_parties(certificate: x509.Certificate) -> tuple[str, ...]:
+def named_parties(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The parties that a certificate names, as ``str(party)`` writes them."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -1,0 +1,195 @@
+"""From the features of a request, or of a host's store, to the first columns of a model.
+
+What offline is done to columns of a table is done here to the same values as they come in JSON: most of a batch at
+once, and by :func:`~fate_components.data_transform.model.transform_column` where a column holds anything out of the
+ordinary, which is a text, a missing value, an outlier, or a fraction where whole numbers are due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fate_components.data_transform.model import ARROW_TYPES, ColumnPlan, Plan, transform_column
+from fate_federated.errors import DataError
+from fate_serving.codes import Code, ServingError
+from fate_serving.frame import Floats, Frame, Layout
+
+Row = Mapping[str, Any]
+
+LONGEST_TEXT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How rows become columns.
+
+    Attributes:
+        plan: what the training learnt of the columns.
+        absent: what stands for a feature that a row does not name: None where it counts as missing, or a number.
+        prefix: of names that a row may leave away, as of svmlight's indices.
+    """
+
+    plan: Plan
+    absent: float | None = None
+    prefix: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        """The columns that come out."""
+        return Layout(
+            tuple(column.name for column in self.plan.columns),
+            frozenset(column.name for column in self.plan.columns if column.data_type == "str"),
+        )
+
+    def frame(self, rows: Sequence[Row]) -> Frame:
+        """The columns of rows.
+
+        Raises:
+            ServingError: FEATURE, naming the column.
+        """
+        columns = self.plan.columns
+        values = [[row.get(column.name, self.absent) for column in columns] for row in rows]
+        if self.prefix:
+            self._without_prefix(rows, values)
+        elif self.absent is None and columns:
+            _check_any(rows, values)
+        matrix = _plain_numbers(values)
+        if matrix is None or self.layout.texts:
+            return self._by_column(rows, values)
+        return refined(self.plan, tuple(range(len(columns))), Frame(matrix, {}))
+
+    def _without_prefix(self, rows: Sequence[Row], values: list[list[Any]]) -> None:
+        for place, column in enumerate(self.plan.columns):
+            short = column.name.removeprefix(self.prefix)
+            for row, found in zip(rows, values, strict=True):
+                if column.name not in row and short in row:
+                    found[place] = row[short]
+
+    def _by_column(self, rows: Sequence[Row], values: list[list[Any]]) -> Frame:
+        matrix = np.full((len(rows), len(self.plan.columns)), np.nan)
+        texts = {}
+        for place, column in enumerate(self.plan.columns):
+            raw = _raw_column(column.name, [row[place] for row in values])
+            done = _transformed(self.plan, column, raw)
+            if column.data_type == "str":
+                texts[column.name] = done
+            else:
+                matrix[:, place] = _numbers(done)
+        return Frame(matrix, texts)
+
+
+def refined(plan: Plan, places: Sequence[int], frame: Frame) -> Frame:
+    """Columns with what is missing or an outlier replaced.
+
+    Args:
+        places: of the plan's columns among the frame's; none of them holds texts.
+
+    Raises:
+        ServingError: FEATURE, naming the column.
+    """
+    if not places:
+        return frame
+    matrix = frame.numbers[:, places]
+    unusual = np.isnan(matrix)
+    words = _spelt([*plan.missing, *plan.outliers])
+    if words.size:
+        unusual |= np.isin(matrix, words)
+    columns: npt.NDArray[np.bool_] = np.asarray(unusual.any(axis=0))
+    for place, column in enumerate(plan.columns):
+        if ARROW_TYPES[column.data_type] != pa.float64() and not _whole(matrix[:, place]):
+            columns[place] = True
+    if not columns.any():
+        return frame
+    numbers = frame.numbers.copy()
+    for place in np.flatnonzero(columns).tolist():
+        column = plan.columns[place]
+        numbers[:, places[place]] = _numbers(_transformed(plan, column, pa.array(matrix[:, place])))
+    return frame.with_numbers(numbers)
+
+
+def _check_any(rows: Sequence[Row], values: Sequence[Sequence[Any]]) -> None:
+    for place, (row, found) in enumerate(zip(rows, values, strict=True)):
+        if all(value is None for value in found):
+            raise ServingError(
+                Code.FEATURE,
+                f"Row {place} has none of the model's features{f', only {_named(row)}' if row else ''}.",
+            )
+
+
+def _named(row: Row) -> str:
+    return ", ".join(str(name)[:100] for name in list(row)[:10])
+
+
+def _plain_numbers(values: list[list[Any]]) -> Floats | None:
+    """Values as a matrix where all are numbers."""
+    try:
+        matrix = np.array(values)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    if matrix.dtype.kind not in "fiub" or matrix.ndim != 2:
+        return None
+    return matrix.astype(np.float64)
+
+
+def _raw_column(name: str, values: list[Any]) -> pa.Array:
+    """A column as a table would have it.
+
+    Raises:
+        ServingError: FEATURE; a value is neither a number nor a text.
+    """
+    kinds = {type(value) for value in values} - {type(None)}
+    if not kinds <= {int, float, bool, str}:
+        wrong = next(kind.__name__ for kind in kinds if kind not in (int, float, bool, str))
+        raise ServingError(Code.FEATURE, f"Feature {name!r} is a {wrong}, neither a number nor a text.")
+    if str not in kinds:
+        try:
+            return pa.array([None if value is None else float(value) for value in values], pa.float64())
+        except OverflowError:
+            raise ServingError(Code.FEATURE, f"Feature {name!r} is a number too large to be one.") from None
+    texts = [value if value is None or isinstance(value, str) else _text(value) for value in values]
+    if any(text is not None and len(text) > LONGEST_TEXT for text in texts):
+        raise ServingError(Code.FEATURE, f"Feature {name!r} is longer than {LONGEST_TEXT} characters.")
+    try:
+        return pa.array(texts, pa.string())
+    except (pa.ArrowException, UnicodeEncodeError):
+        raise ServingError(Code.FEATURE, f"Feature {name!r} holds characters that are none.") from None
+
+
+def _text(value: float) -> str:
+    """A number among texts, as a table of texts would have it."""
+    return str(int(value)) if isinstance(value, bool) else repr(value)
+
+
+def _transformed(plan: Plan, column: ColumnPlan, raw: pa.Array) -> pa.Array:
+    try:
+        return transform_column(plan, column, raw)
+    except DataError as error:
+        raise ServingError(Code.FEATURE, str(error)) from error
+    except pa.ArrowException as error:
+        raise ServingError(Code.FEATURE, f"Feature {column.name!r} is no {column.data_type}.") from error
+
+
+def _numbers(column: pa.Array) -> Floats:
+    numbers: Floats = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _whole(values: Floats) -> bool:
+    return bool((np.floor(values) == values).all())
+
+
+def _spelt(words: Sequence[str]) -> npt.NDArray[np.float64]:
+    """The numbers among words."""
+    numbers = []
+    for word in words:
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            continue
+    return np.array([number for number in numbers if number == number], np.float64)
