@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -56,8 +56,9 @@ def main() -> None:
     report = Report("Gateways of two sites", options.json)
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         folder = Path(name)
-        sites = make_sites(folder)
+        sites = make_sites(folder, PARTIES)
         for site in sites.values():
+            add_the_job(site)
             running.enter_context(process("-m", "fate_federated.gateway", "--site", str(site.home / "site.yaml")))
         running.enter_context(process(__file__, "--serve-echo", str(sites[GUEST].home)))
         clients = {party: running.enter_context(client(sites[party])) for party in PARTIES}
@@ -158,12 +159,12 @@ def timed(call: Callable[[], object], times: int) -> list[float]:
     return seconds
 
 
-def make_sites(folder: Path) -> dict[Party, SiteSettings]:
-    """Two sites that know each other and have one job in common."""
+def make_sites(folder: Path, parties: Sequence[Party]) -> dict[Party, SiteSettings]:
+    """Sites of one party each that know each other."""
     authority = make_authority("benchmark")
-    ports = {party: free_port() for party in PARTIES}
+    ports = {party: free_port() for party in parties}
     sites = {}
-    for party in PARTIES:
+    for party in parties:
         home = folder / str(party)
         home.mkdir()
         certificate, key = issue_certificate(*authority, str(party), (party,), ["127.0.0.1"])
@@ -176,16 +177,16 @@ def make_sites(folder: Path) -> dict[Party, SiteSettings]:
             "gateway": {"listen": f"127.0.0.1:{ports[party]}"},
             "tls": {name: str(home / name) for name in files},
             "peers": [
-                {"address": f"127.0.0.1:{ports[other]}", "parties": [str(other)]} for other in PARTIES if other != party
+                {"address": f"127.0.0.1:{ports[other]}", "parties": [str(other)]} for other in parties if other != party
             ],
         }
         (home / "site.yaml").write_text(yaml.safe_dump(content))
         sites[party] = SiteSettings.model_validate({**content, "home": home})
-        add_the_job(sites[party])
     return sites
 
 
 def add_the_job(site: SiteSettings) -> None:
+    """A job that both sites have in common."""
     parties = tuple(JobParty(party, f"job.{party}", JobStatus.RUNNING) for party in PARTIES)
     job = Job(JOB_ID, "job", "run", GUEST, parties, JobStatus.RUNNING, "", 1.0, 0.0)
     database = open_database(site.database_url)

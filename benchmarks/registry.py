@@ -18,11 +18,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import yaml
 from sqlalchemy import insert
 
-from fate_federated.errors import GatewayUnavailable
-from fate_federated.gateway.client import ClientTls, GatewayClient, open_channel
+from fate_federated.gateway.client import GatewayClient
 from fate_federated.gateway.database import open_database
 from fate_federated.gateway.job_store import add_job
 from fate_federated.gateway.schema import AttemptRow, ModelRefRow, ModelRow, ModelVersionRow, OutputRow
@@ -30,11 +28,11 @@ from fate_federated.party import Party
 from fate_federated.pb.model.linear_model_pb2 import LRModelMeta
 from fate_federated.registry.repository import ModelRepository
 from fate_federated.settings import SiteSettings
-from fate_federated.site.certificates import issue_certificate, make_authority
 from fate_federated.status import JobStatus
 from fate_federated.wire.model_records import Action, ModelRequest, OperationState
 from fate_federated.wire.records import Job, JobFiles, JobParty
-from gateway import free_port
+from gateway import client as connect
+from gateway import make_sites, wait_for_gateways
 from report import Report, arguments
 
 PARTIES = tuple(map(Party.parse, ("guest-9999", "host-10000", "arbiter-10000")))
@@ -74,16 +72,16 @@ def main() -> None:
     report = Report(f"Model registry with {options.versions} versions of {MODELS} models", options.json)
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         folder = Path(name)
-        sites = make_sites(folder)
+        sites = make_sites(folder, PARTIES)
         for party, site in sites.items():
             fill(site, options.versions)
             for number in range(COMMITS):
                 leave_job(site, party, f"2{number}", "m0", 10 * MB)
             leave_job(site, party, "29", "m1", options.large_mb * MB if party is HOST else MB)
         processes = {party: running.enter_context(gateway(site)) for party, site in sites.items()}
-        client = running.enter_context(connect(sites[GUEST]))
-        for each in sites.values():
-            wait_for(each)
+        clients = {party: running.enter_context(connect(site)) for party, site in sites.items()}
+        wait_for_gateways(clients)
+        client = clients[GUEST]
         reads(report, client, options.versions)
         commits(report, client)
         large(report, client, processes[HOST], options.large_mb)
@@ -137,32 +135,6 @@ def peak_mb(process: subprocess.Popen[bytes]) -> float:
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
-
-
-def make_sites(folder: Path) -> dict[Party, SiteSettings]:
-    """Three sites that know each other."""
-    authority = make_authority("benchmark")
-    ports = {party: free_port() for party in PARTIES}
-    sites = {}
-    for party in PARTIES:
-        home = folder / str(party)
-        home.mkdir()
-        certificate, key = issue_certificate(*authority, str(party), (party,), ["127.0.0.1"])
-        files = {"certificate": certificate, "private_key": key, "authority": authority[0]}
-        for name, content in files.items():
-            (home / name).write_bytes(content)
-        content = {
-            "name": str(party),
-            "parties": [str(party)],
-            "gateway": {"listen": f"127.0.0.1:{ports[party]}"},
-            "tls": {name: str(home / name) for name in files},
-            "peers": [
-                {"address": f"127.0.0.1:{ports[other]}", "parties": [str(other)]} for other in PARTIES if other != party
-            ],
-        }
-        (home / "site.yaml").write_text(yaml.safe_dump(content))
-        sites[party] = SiteSettings.model_validate({**content, "home": home})
-    return sites
 
 
 def fill(site: SiteSettings, versions: int) -> None:
@@ -271,26 +243,6 @@ def gateway(site: SiteSettings) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-@contextmanager
-def connect(site: SiteSettings) -> Iterator[GatewayClient]:
-    files = site.tls
-    if files is None:
-        raise ValueError("the sites of the benchmark have tls")
-    tls = ClientTls(files.certificate.read_bytes(), files.private_key.read_bytes(), files.authority.read_bytes())
-    with GatewayClient(open_channel(site.gateway.listen, tls), site.gateway.listen, patience_seconds=60) as client:
-        yield client
-
-
-def wait_for(site: SiteSettings) -> None:
-    with connect(site) as client:
-        while True:
-            try:
-                client.site()
-                return
-            except GatewayUnavailable:
-                time.sleep(0.1)
 
 
 if __name__ == "__main__":

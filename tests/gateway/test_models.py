@@ -25,6 +25,7 @@ from tests.gateway.model_federation import (
 
 from fate_federated.dsl.document import read_json
 from fate_federated.errors import ModelNotFound, RegistryError
+from fate_federated.gateway import model_coordinator
 from fate_federated.pb.model.linear_model_pb2 import LRModelParam
 from fate_federated.registry.repository import ModelRepository
 from fate_federated.status import JobStatus
@@ -173,7 +174,10 @@ def shared_model(modules_federation: Federation) -> Federation:
     return modules_federation
 
 
-def test_a_party_that_is_down_leaves_a_change_open_which_may_be_cancelled(federation: Federation) -> None:
+def test_a_party_that_is_down_leaves_a_change_open_which_may_be_cancelled(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_coordinator, "LONGEST_PAUSE_SECONDS", 0.5)
     train(federation, 0.5)
     federation[HOST].stop()
     operation = ask(federation, Action.TAG, name="v1", wait_seconds=1)

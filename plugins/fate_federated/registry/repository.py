@@ -252,10 +252,11 @@ class ModelRepository:
     def refs(self, group: str) -> dict[tuple[str, str], str]:
         """Branches and tags of a group, by kind and name."""
         found = {}
+        names = self.git.listall_references()
         for kind, prefix in (("branch", f"refs/heads/{group}/"), ("tag", f"refs/tags/{group}/")):
-            for ref in self.git.references.iterator():
-                if ref.name.startswith(prefix):
-                    found[kind, ref.name.removeprefix(prefix)] = str(ref.resolve().target)
+            for name in names:
+                if name.startswith(prefix):
+                    found[kind, name.removeprefix(prefix)] = self._get(name)
         return found
 
     def has_commit(self, commit: str) -> bool:
