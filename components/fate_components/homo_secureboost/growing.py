@@ -10,8 +10,8 @@ from fate_components.homo_secureboost.messages import Decisions
 from fate_components.secure_aggregation.aggregator import Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_components.secureboost.bins import Binned, Candidates, candidates_of, rows_by_bin, splits_of, sums_by_bin
-from fate_components.secureboost.guest import Gain, Limits
-from fate_components.secureboost.model import Floats, Integers, Tree
+from fate_components.secureboost.guest import Limits
+from fate_components.secureboost.model import Floats, Gain, Integers, Tree
 from fate_components.secureboost.splitting import Criterion, best_of
 from fate_federated.errors import MessageRejected
 
@@ -75,7 +75,7 @@ class GrowingTree:
         weight = np.array(self._weight)
         tree = Tree(
             np.array(self._left), np.array(self._right), np.array(self._owner),
-            weight[:, 0] if self.outputs == 1 else weight, splits_of(self._own, self.binned),
+            weight[:, 0] if self.outputs == 1 else weight, splits_of(self._own, self.binned), tuple(self.gains),
         )  # fmt: skip
         return tree, node_of
 
@@ -102,7 +102,7 @@ class GrowingTree:
                 continue
             feature = int(self.columns[column])
             self._own.append((node, feature, int(told.bins[place]), bool(told.missing_left[place])))
-            self.gains.append(Gain(0, feature, float(told.gains[place])))
+            self.gains.append(Gain(0, feature, float(told.gains[place]), node))
             self._owner[node], self._weight[node] = 0, np.zeros(self.outputs)
             for side, links in enumerate((self._left, self._right)):
                 child = len(self._owner)

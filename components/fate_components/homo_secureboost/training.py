@@ -18,6 +18,7 @@ from fate_components.secure_aggregation.aggregator import Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_components.secure_aggregation.parties import data_parties
 from fate_components.secureboost.bins import Binned
+from fate_components.secureboost.drawing import log_trees
 from fate_components.secureboost.guest import Limits
 from fate_components.secureboost.guest_training import (
     Course,
@@ -152,6 +153,7 @@ class Training:
             kept, course.scores, course.validated = course.best
             course.trees = course.trees[:kept]
         learnt = replace(learnt_so_far(course.trees), converged=converged, best_iteration=best_iteration)
+        log_trees(self.ctx.tracker, learnt.forest)
         self.ctx.tracker.set_summary(guest_summary(learnt, params.tree_param.feature_importance_type, watch.history))
         return self._outputs(course, guest_model(MODULE, params, learnt))
 

@@ -15,6 +15,11 @@ and a leaf has a weight for each class. ``ModelCheckpoint`` keeps the trees so f
 With ``EINI_inference`` a prediction does not tell the guest which way rows go at the hosts, see
 :mod:`fate_components.secureboost.hidden_routes`; it takes a ciphertext for each row and leaf.
 
+The guest's tracker has the trees as the metric ``trees``, see :mod:`fate_components.secureboost.drawing`:
+``fate job metrics JOB_ID --component sbt_0 --json`` gives, in its ``meta``, ``trees``, of which each has ``nodes`` with
+``id``, ``party``, ``feature`` (a host's by its anonymous name), ``threshold``, ``missing``, ``gain``, ``weight``,
+``left`` and ``right``; and ``dot``, the text that Graphviz draws of each.
+
 Who learns what:
 
 - A host receives ciphertexts, for each level of a tree which node each row is in, and which of its own candidates were

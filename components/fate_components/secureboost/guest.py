@@ -19,7 +19,7 @@ from fate_components.secureboost.bins import (
     totals,
 )
 from fate_components.secureboost.messages import Chosen, Level, Step, bits_from_wire, chosen_to_wire, packed_bits
-from fate_components.secureboost.model import Bits, Floats, Integers, Tree
+from fate_components.secureboost.model import Bits, Floats, Gain, Integers, Tree
 from fate_components.secureboost.packing import Layout
 from fate_components.secureboost.splitting import Best, Criterion, best_of
 from fate_federated.errors import MessageRejected
@@ -51,15 +51,6 @@ class Derivatives:
     rows: Integers
     first: Floats
     second: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """What one split was worth: the site, its feature and the gain."""
-
-    site: int
-    feature: int
-    gain: float
 
 
 @dataclass(slots=True)
@@ -119,7 +110,7 @@ class GuestTree:
         weight = np.where(owner[:, None] < 0, self.criterion.weight(of_first, of_second), 0.0)
         return Tree(
             np.array(self._left), np.array(self._right), owner, weight.reshape(len(owner), *of_leaves),
-            splits_of(self._own, self.binned),
+            splits_of(self._own, self.binned), tuple(self.gains),
         ), node_of  # fmt: skip
 
     def _send(self, step: Step, rows: Integers, first: Floats, second: Floats) -> None:
@@ -173,9 +164,13 @@ class GuestTree:
             ]
             host.push("chosen", chosen_to_wire(chosen), step)
         for site, host in hosts.items():
-            mine = [(place, some[1].gain) for place, some in enumerate(best) if some is not None and some[0] == site]
+            mine = [place for place, some in enumerate(best) if some is not None and some[0] == site]
             if mine:
-                self._take_sides(site, host, step, mine, places, goes_left)
+                features = self._take_sides(host, step, mine, places, goes_left)
+                for place, feature in zip(mine, features, strict=True):
+                    some = best[place]
+                    assert some is not None  # noqa: S101 - these are the host's
+                    self.gains.append(Gain(site, feature, some[1].gain, level[place]))
         children: list[int] = []
         parents: list[int] = []
         for place, some in enumerate(best):
@@ -230,19 +225,17 @@ class GuestTree:
                 return sums.scaled(*self.layout.read(ciphertexts, self.key, count))
         raise MessageRejected(f"{host.party} sent something else than sums of derivatives.")
 
-    def _take_sides(
-        self, site: int, host: Peer, step: Step, mine: list[tuple[int, float]], places: Integers, goes_left: Bits
-    ) -> None:
-        members = [np.flatnonzero(places == place) for place, _ in mine]
+    def _take_sides(self, host: Peer, step: Step, mine: list[int], places: Integers, goes_left: Bits) -> list[int]:
+        """Note where rows go at a host's nodes; returns the features that it asks there."""
+        members = [np.flatnonzero(places == place) for place in mine]
         message = host.pull("sides", step)
         match message:
             case {"features": list() as features, **bits} if len(features) == len(mine) and all(
                 type(feature) is int and feature >= 0 for feature in features
             ):
                 goes_left[np.concatenate(members)] = bits_from_wire(bits, sum(map(len, members)))
-                self.gains += [Gain(site, feature, gain) for feature, (_, gain) in zip(features, mine, strict=True)]
-            case _:
-                raise MessageRejected(f"{host.party} sent something else than the sides of rows.")
+                return features
+        raise MessageRejected(f"{host.party} sent something else than the sides of rows.")
 
     def _split_own(self, node: int, members: Bits, candidates: Candidates, best: Best, goes_left: Bits) -> None:
         place = int(best.places[0])
@@ -250,7 +243,7 @@ class GuestTree:
         missing_left = bool(candidates.missing_left[place])
         numbers = self.binned.numbers[members, feature]
         goes_left[members] = np.where(numbers == self.binned.count, missing_left, numbers <= last)
-        self.gains.append(Gain(0, feature, best.gain))
+        self.gains.append(Gain(0, feature, best.gain, node))
         self._own.append((node, feature, last, missing_left))
 
 

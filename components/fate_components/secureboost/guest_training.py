@@ -11,9 +11,10 @@ from fate_components.crypto.paillier import generate_keypair
 from fate_components.linear.prediction import joined
 from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
 from fate_components.secureboost.bins import Binned
-from fate_components.secureboost.guest import Derivatives, Gain, GuestTree, Limits
+from fate_components.secureboost.drawing import log_trees
+from fate_components.secureboost.guest import Derivatives, GuestTree, Limits
 from fate_components.secureboost.messages import Plan, Verdict
-from fate_components.secureboost.model import Floats, Forest, Tree, forest_of
+from fate_components.secureboost.model import Floats, Forest, Gain, Tree, forest_of
 from fate_components.secureboost.objective import Objective, objective_of
 from fate_components.secureboost.outputs import (
     Importances,
@@ -209,6 +210,7 @@ def train_guest(
     learnt = replace(learnt_so_far(course.trees), converged=converged, best_iteration=best_iteration)
     model = guest_model(module, params, learnt)
     ctx.tracker.set_summary(guest_summary(learnt, tree_params.feature_importance_type, watch.history))
+    log_trees(ctx.tracker, learnt.forest)
     tables = [prediction_table(train, course.scores, labels.classes, model, params, "train")]
     if validate is not None:
         tables.append(prediction_table(validate, course.validated, labels.classes, model, params, "validate"))
@@ -243,7 +245,11 @@ def start_of(
         raise ModelError("The model to go on from was trained with another multi_mode.")
     place = np.array([0, *(sites.index(site) for site in old.sites[1:]), -1])
     trees = tuple(
-        Tree(tree.left, tree.right, place[tree.owner], tree.weight, tree.own)
+        replace(
+            tree,
+            owner=place[tree.owner],
+            gains=tuple(replace(gain, site=int(place[gain.site])) for gain in tree.gains),
+        )
         for tree in rescaled(old, params.learning_rate)
     )
     return old.start, trees, importances_of(before)

@@ -54,6 +54,22 @@ class Splits:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """What one split was worth.
+
+    Attributes:
+        site: who is asked.
+        feature: its place in that party's header.
+        node: where.
+    """
+
+    site: int
+    feature: int
+    gain: float
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tree:
     """One tree as the guest has it; node 0 is the root, each array has shape (nodes,).
 
@@ -62,6 +78,7 @@ class Tree:
         owner: place in the forest's sites; -1 for a leaf.
         weight: of leaves; zero elsewhere. Of a tree for all dimensions at once the shape is (nodes, dimensions).
         own: the guest's splits.
+        gains: of the splits, where they are known.
     """
 
     left: Integers
@@ -69,6 +86,7 @@ class Tree:
     owner: Integers
     weight: Floats
     own: Splits
+    gains: tuple[Gain, ...] = ()
 
     def nodes_of(self, site: int) -> Integers:
         """The nodes at which this site is asked, rising."""
@@ -224,6 +242,11 @@ def _tree(message: pb.DecisionTreeModelParam, places: Mapping[str, int]) -> Tree
             [list(node.mo_weight) or [0.0] * outputs for node in nodes] if outputs else [node.weight for node in nodes]
         ),
         own=_splits(message, own),
+        gains=tuple(
+            Gain(places[node.sitename], node.anonymous_fid if node.fid < 0 else node.fid, node.gain, node.id)
+            for node in nodes
+            if not node.is_leaf and node.gain > 0
+        ),
     )
 
 

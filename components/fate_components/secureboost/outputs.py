@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fate_components.columns import anonymous_name
-from fate_components.secureboost.guest import Gain
-from fate_components.secureboost.model import Forest, HostForest, Splits, Tree
+from fate_components.secureboost.model import Forest, Gain, HostForest, Splits, Tree
 from fate_components.secureboost.spec import TreeTrainingParams
 from fate_components.tables import label_text
 from fate_federated.party import Party
@@ -174,6 +173,9 @@ def _tree(tree: Tree, sites: Sequence[str]) -> pb.DecisionTreeModelParam:
         else:
             node.sitename, node.left_nodeid, node.right_nodeid = sites[owner], left, right
     message.tree_.sort(key=lambda node: node.id)
+    for gain in tree.gains:
+        node = message.tree_[gain.node]
+        node.gain, node.anonymous_fid = gain.gain, gain.feature
     return message
 
 

@@ -188,6 +188,8 @@ class NodeParam(_message.Message):
     RIGHT_NODEID_FIELD_NUMBER: _builtins.int
     MISSING_DIR_FIELD_NUMBER: _builtins.int
     MO_WEIGHT_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    ANONYMOUS_FID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     sitename: _builtins.str
     """the party whose feature is asked here, such as host:10000"""
@@ -202,6 +204,10 @@ class NodeParam(_message.Message):
     right_nodeid: _builtins.int
     missing_dir: _builtins.int
     """1: missing values go right, -1: left"""
+    gain: _builtins.float
+    """of the split, at the guest"""
+    anonymous_fid: _builtins.int
+    """place of the feature in its party's header, also where fid is -1"""
     @_builtins.property
     def mo_weight(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """of a leaf of a tree for all classes: one for each, and weight is 0"""
@@ -219,10 +225,12 @@ class NodeParam(_message.Message):
         right_nodeid: _builtins.int = ...,
         missing_dir: _builtins.int = ...,
         mo_weight: _abc.Iterable[_builtins.float] | None = ...,
+        gain: _builtins.float = ...,
+        anonymous_fid: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "fid", b"fid", "id", b"id", "is_leaf", b"is_leaf", "left_nodeid", b"left_nodeid", "missing_dir", b"missing_dir", "mo_weight", b"mo_weight", "right_nodeid", b"right_nodeid", "sitename", b"sitename", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous_fid", b"anonymous_fid", "bid", b"bid", "fid", b"fid", "gain", b"gain", "id", b"id", "is_leaf", b"is_leaf", "left_nodeid", b"left_nodeid", "missing_dir", b"missing_dir", "mo_weight", b"mo_weight", "right_nodeid", b"right_nodeid", "sitename", b"sitename", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
