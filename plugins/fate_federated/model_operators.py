@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from fate_federated.connection import DEFAULT_CONNECTION
 from fate_federated.errors import AccessDenied, FateFederatedError, ModelNotFound
 from fate_federated.party import Party
-from fate_federated.registry.names import DEFAULT_BRANCH
+from fate_federated.registry.names import DEFAULT_BRANCH, branch_uri
 from fate_federated.wire.model_records import Action, ModelOperation, ModelRequest, ModelVersion, OperationState
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ WAIT_SECONDS = 300.0
 
 
 def branch_asset(model: str, branch: str) -> Asset:
-    """What a branch of a model is to Airflow: updated whenever a task of this site publishes a version to it."""
-    return Asset(name=f"{model}.{branch}", uri=f"fate://models/{model}/branches/{branch}", group="fate")
+    """What a branch of a model is to Airflow, for the schedule of a DAG: the site's gateway updates it whenever the
+    branch moves, whichever party moved it, with the version in the event's extra.
+    """
+    return Asset(name=f"{model}.{branch}", uri=branch_uri(model, branch), group="fate")
 
 
 class _ModelOperator(BaseOperator):
@@ -108,8 +110,8 @@ class _ModelOperator(BaseOperator):
 class ModelPublishOperator(_ModelOperator):
     """Move a branch to a version, if that is better than what the branch has.
 
-    A version that is not better skips what comes after. The asset of the branch (:func:`branch_asset`) is updated with
-    the version in its extra.
+    A version that is not better skips what comes after. DAGs of every site whose schedule is the asset of the branch
+    (:func:`branch_asset`) run.
 
     Args:
         ref: the version, or a branch or tag of the model. Empty for the newest of ``source``.
@@ -135,7 +137,7 @@ class ModelPublishOperator(_ModelOperator):
         higher_is_better: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(outlets=[branch_asset(kwargs["model"], branch)], **kwargs)
+        super().__init__(**kwargs)
         self.ref = ref
         self.source = source
         self.branch = branch
@@ -149,16 +151,12 @@ class ModelPublishOperator(_ModelOperator):
         if now != version.version:
             self._must_be_better(client, version, now)
             self._ask(client, context, Action.BRANCH, ref=version.version, name=self.branch, expected=now)
-        published: dict[str, Any] = {
+        return {
             "model_id": version.model_id,
             "model_version": version.version,
             "branch": self.branch,
             "commit": version.commit,
         }
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra = published
-        return published
 
     def _must_be_better(self, client: GatewayClient, version: ModelVersion, now: str) -> None:
         if not self.if_better:

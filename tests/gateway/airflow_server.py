@@ -28,6 +28,8 @@ class AirflowServer:
         runs: state of each run, by dag_id and run_id.
         tasks: state of each task instance, by dag_id, run_id and task_id.
         cleared: what was cleared: the same three.
+        assets: URIs of those that its DAGs know; their ids are their places here.
+        changed_assets: URI and extra of each event.
         locked: how many of the next calls find the database locked.
     """
 
@@ -43,6 +45,8 @@ class AirflowServer:
     tasks: dict[tuple[str, str, str], str] = field(default_factory=dict)
     cleared: list[tuple[str, str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    assets: list[str] = field(default_factory=list)
+    changed_assets: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     locked: int = 0
     _runner: web.AppRunner | None = None
 
@@ -64,6 +68,8 @@ class AirflowServer:
                 web.post("/api/v2/dags/{dag}/dagRuns/{run}/clear", self._clear_run),
                 web.get("/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}", self._task),
                 web.post("/api/v2/dags/{dag}/clearTaskInstances", self._clear),
+                web.get("/api/v2/assets", self._assets),
+                web.post("/api/v2/assets/events", self._change_asset),
             ]
         )
         self._runner = web.AppRunner(app)
@@ -171,6 +177,17 @@ class AirflowServer:
         if key not in self.tasks:
             return web.json_response({"detail": "not found"}, status=404)
         return web.json_response({"task_id": key[2], "state": self.tasks[key]})
+
+    async def _assets(self, request: web.Request) -> web.Response:
+        pattern = request.query["uri_pattern"]
+        found = [{"id": at, "uri": uri, "name": uri} for at, uri in enumerate(self.assets) if pattern in uri]
+        return web.json_response({"assets": found, "total_entries": len(found)})
+
+    async def _change_asset(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        assert set(body) == {"asset_id", "extra"}
+        self.changed_assets.append((self.assets[body["asset_id"]], body["extra"]))
+        return web.json_response({"id": len(self.changed_assets), "asset_id": body["asset_id"], "extra": body["extra"]})
 
     async def _clear(self, request: web.Request) -> web.Response:
         body = await request.json()

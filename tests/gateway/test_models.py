@@ -263,3 +263,18 @@ def test_a_gateway_that_was_down_when_its_job_ended_commits_it_when_it_is_back(f
     finish(federation, job)
     federation[GUEST].restart()
     assert committed(federation, job).about.job_id == job.job_id
+
+
+def test_every_sites_airflow_hears_of_a_branch_that_moves(federation: Federation) -> None:
+    release, other = "fate://models/credit/branches/release", "fate://models/credit/branches/release2"
+    for party in ALL:
+        federation[party].airflow.assets += [other, release]
+    version = train(federation, 0.5)
+    assert not any(federation[party].airflow.changed_assets for party in ALL), "no DAG knows of experiment"
+    ask(federation, Action.BRANCH, HOST, name="release", message="Good enough")
+    for party in ALL:
+        ((uri, extra),) = eventually(lambda party=party: federation[party].airflow.changed_assets)
+        assert uri == release
+        assert (extra["model_version"], extra["before"], extra["by"]) == (version.version, "", "host-10000")
+    ask(federation, Action.TAG, name="v1")
+    assert all(len(federation[party].airflow.changed_assets) == 1 for party in ALL)

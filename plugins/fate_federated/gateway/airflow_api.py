@@ -124,6 +124,14 @@ class Airflow:
         }
         await self._call("POST", f"/dags/{_part(dag_id)}/clearTaskInstances", body)
 
+    async def change_asset(self, uri: str, extra: Mapping[str, Any]) -> bool:
+        """Tell Airflow that an asset has changed; False where none of its DAGs knows the asset."""
+        found = await self._get("/assets", {"uri_pattern": uri, "limit": "100"})
+        asset = next((asset for asset in (found or {}).get("assets", []) if asset["uri"] == uri), None)
+        if asset is not None:
+            await self._call("POST", "/assets/events", {"asset_id": asset["id"], "extra": dict(extra)})
+        return asset is not None
+
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         reply = await self._request("GET", path, query=query)
         return None if reply.status_code == httpx.codes.NOT_FOUND else self._checked(reply).json()

@@ -20,6 +20,7 @@ from fate_federated.errors import FateFederatedError, RegistryError
 from fate_federated.gateway.database import Database
 from fate_federated.gateway.imports import staged_imports
 from fate_federated.gateway.locks import JobLocks
+from fate_federated.gateway.model_events import ModelEvents
 from fate_federated.gateway.model_parts import ModelFiles, ModelParts
 from fate_federated.gateway.model_rules import check_change
 from fate_federated.gateway.model_store import (
@@ -30,6 +31,7 @@ from fate_federated.gateway.model_store import (
     find_model,
     load_edges,
     load_model,
+    model_row,
     operation_row,
     parts_out,
     prepared_in,
@@ -58,8 +60,11 @@ log = logging.getLogger(__name__)
 class ModelSite:
     """Prepares changes of models at this site, and makes or drops them."""
 
-    def __init__(self, site: SiteSettings, database: Database, parts: ModelParts, files: ModelFiles) -> None:
+    def __init__(
+        self, site: SiteSettings, database: Database, parts: ModelParts, files: ModelFiles, events: ModelEvents
+    ) -> None:
         self._site, self._database, self._parts, self._files = site, database, parts, files
+        self._events = events
         self._locks = JobLocks()
         self._changed = asyncio.Condition()
 
@@ -153,14 +158,16 @@ class ModelSite:
             commit = await self._write_commit(change, prepared, parts)
             await self._keep_job(change, prepared, commit)
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> str:
             row = _must_have(operation_row(session, change.change_id))
             if row.here == "prepared":
                 code = version("fate-federated")
                 apply_change(session, change, prepared, parts, commit, code)
                 row.here, row.parts, row.ended_at = "committed", parts_out(parts), time.time()
+            return model_row(session, change.model_id).name
 
-        await self._database.run(work)
+        name = await self._database.run(work)
+        self._events.tell(change, name, commit)
         log.info("%s of %s is made (%s)", change.action, change.name, change.change_id)
         if change.action is Action.IMPORT and change.version is not None:
             staged = staged_imports(self._site, change.version.version)

@@ -30,6 +30,7 @@ from fate_federated.gateway.mailbox import Mailbox
 from fate_federated.gateway.model_archives import ModelArchives
 from fate_federated.gateway.model_check import ModelCheck
 from fate_federated.gateway.model_coordinator import ModelCoordinator
+from fate_federated.gateway.model_events import ModelEvents
 from fate_federated.gateway.model_faces import ModelFederationFace, ModelsFace
 from fate_federated.gateway.model_jobs import ModelJobs
 from fate_federated.gateway.model_links import ModelLinks
@@ -98,6 +99,7 @@ class ModelService:
     jobs: ModelJobs
     coordinator: ModelCoordinator
     files: ModelFiles
+    events: ModelEvents
 
     async def resume(self) -> None:
         """Go on with what a former run left."""
@@ -113,6 +115,7 @@ class ModelService:
         """Leave off; what is open is taken up by the next run."""
         await self.jobs.close()
         await self.coordinator.close()
+        await self.events.close()
         await asyncio.to_thread(self.files.close)
 
 
@@ -208,7 +211,7 @@ def build_gateway(site: SiteSettings) -> Gateway:
 
     tracker = Tracker(database)
     model_links = ModelLinks(links)
-    model_service = _models(site, database, tracker, tables, model_links)
+    model_service = _models(site, database, tracker, tables, model_links, airflow)
     jobs.on_end(model_service.jobs.ended)
 
     access = Access(hosted, (remote.parties for remote in links.remotes), tls=site.tls is not None)
@@ -230,10 +233,11 @@ def build_gateway(site: SiteSettings) -> Gateway:
 
 
 def _models(
-    site: SiteSettings, database: Database, tracker: Tracker, tables: Tables, links: ModelLinks
+    site: SiteSettings, database: Database, tracker: Tracker, tables: Tables, links: ModelLinks, airflow: Airflow
 ) -> ModelService:
     files = ModelFiles(ModelRepository(site.model_repository, site.model_remote))
-    here = ModelSite(site, database, ModelParts(site, database, tracker, tables, files), files)
+    events = ModelEvents(airflow)
+    here = ModelSite(site, database, ModelParts(site, database, tracker, tables, files), files, events)
     coordinator = ModelCoordinator(site, database, links)
     local = LocalModels(site.hosted, database, here, coordinator, links)
     links.add_local(local)
@@ -249,7 +253,7 @@ def _models(
         archives=ModelArchives(site, database, files),
         snapshots=Snapshots(tables, files),
     )
-    return ModelService(models, local, jobs, coordinator, files)
+    return ModelService(models, local, jobs, coordinator, files, events)
 
 
 def describe(site: SiteSettings) -> SiteDescription:

@@ -45,6 +45,11 @@ def model_key(model_id: str) -> str:
     return model_id.rpartition("#")[2]
 
 
+def branch_uri(model: str, branch: str) -> str:
+    """URI of the Airflow asset that a branch of a model is."""
+    return f"fate://models/{model}/branches/{branch}"
+
+
 def split_ref(text: str) -> tuple[str, str]:
     """``<model>@<ref>`` as its two halves; without an @ the model is empty."""
     model, at, ref = text.rpartition("@")
