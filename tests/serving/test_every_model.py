@@ -110,7 +110,8 @@ def with_words() -> tuple[Trained, str]:
     }
     own = {
         "data_transform_0": {
-            "with_label": True, "missing_fill": True, "missing_fill_method": "designated", "default_value": 0, "missing_impute": ["unknown"],
+            "with_label": True, "missing_fill": True, "missing_fill_method": "designated", "default_value": 0,
+            "missing_impute": ["unknown"],
             "exclusive_data_type": {"color": "str"}, "outlier_replace": True, "outlier_impute": [3],
             "outlier_replace_method": "designated", "outlier_replace_value": 1,
         },
