@@ -36,7 +36,7 @@ def test_what_is_taken_as_a_name_is_fit_for_git(name: str) -> None:
         assert "/" not in name
 
 
-@given(st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", fullmatch=True), st.booleans())
+@given(st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", fullmatch=True) | st.text(max_size=160), st.booleans())
 def test_every_jobs_name_has_one_for_git(name: str, taken: bool) -> None:
     given_ = git_name(name, f"guest-1#{name}", taken=taken)
     assert pygit2.reference_is_valid_name(f"refs/heads/models/{given_}/b")

@@ -24,6 +24,20 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 JOB, SCORES = "history", "history_scores"
 
+ON_PRODUCT = """\
+from airflow.sdk import DAG, task
+
+from fate_federated.model_operators import branch_asset
+
+with DAG("on_product", schedule=[branch_asset("history", "product")], is_paused_upon_creation=False):
+
+    @task
+    def tell(triggering_asset_events=None):
+        return [event.extra["model_version"] for events in triggering_asset_events.values() for event in events]
+
+    tell()
+"""
+
 
 def fate(three: ThreeSites, party: Party, *arguments: str) -> str:
     done = CliRunner().invoke(app, ["model", *arguments, "--site", str(three[party].settings.home)])
@@ -65,6 +79,13 @@ def scores(three: ThreeSites, run_id: str, version: str) -> list[float]:
     return values
 
 
+def runs_of_product(three: ThreeSites) -> list[dict[str, Any]]:
+    """Runs of the DAG at the host that wants to hear of the branch."""
+    with three[HOST].airflow_api() as api:
+        found = api.find("dags/on_product/dagRuns")
+    return [] if found is None else [each for each in found["dag_runs"] if each["run_type"] == "asset_triggered"]
+
+
 def see_everywhere(three: ThreeSites, refs: Mapping[tuple[str, str], ModelVersion]) -> None:
     """Branches and tags in registry, git and DVC at every party."""
     for party, site in three.sites.items():
@@ -87,6 +108,8 @@ def see_everywhere(three: ThreeSites, refs: Mapping[tuple[str, str], ModelVersio
 
 
 def test_the_first_models_scores_come_back_bit_for_bit(three: ThreeSites, tmp_path: Path) -> None:
+    own = three[HOST].settings.path(three[HOST].settings.airflow.dags_folder) / "on_product.py"
+    own.write_text(ON_PRODUCT)
     three.drop(JOB)
     first = train(three, "first", alpha=0.01)
     fate(three, GUEST, "tag", JOB, "v1", "-m", "the first")
@@ -108,6 +131,8 @@ def test_the_first_models_scores_come_back_bit_for_bit(three: ThreeSites, tmp_pa
     with three[HOST].gateway() as gateway:
         deployed = gateway.models.version(f"{JOB}@product")
     assert deployed.about.source == second.version
+
+    wait_for("the host's own DAG runs for the branch", lambda: runs_of_product(three), 60)
 
     three.drop_prediction(SCORES, f"{JOB}@product")
     by_tag = scores(three, "by-tag", f"{JOB}@v1")

@@ -229,6 +229,9 @@ class ModelCoordinator:
         try:
             sites = self._links.sites(change.parties)
         except JobError as error:
+            if row.state != OperationState.PREPARING:
+                log.error("%s of %s cannot be told to all parties: %s", change.action, change.name, error)
+                return False
             await self._abort(change, str(error))
             return True
         if row.state == OperationState.PREPARING:

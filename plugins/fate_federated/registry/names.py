@@ -8,6 +8,7 @@ import re
 from fate_federated.errors import RegistryError
 
 REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 DEFAULT_BRANCH = "experiment"
 """Where a training's versions go that names no branch."""
 DEPLOY_BRANCH = "product"
@@ -34,7 +35,7 @@ def git_name(name: str, model_id: str, *, taken: bool = False) -> str:
     Args:
         taken: another model has this name here.
     """
-    if not taken and _is_fit_for_git(name) and not name.startswith("-"):
+    if not taken and _PLAIN.fullmatch(name) and _is_fit_for_git(name):
         return name
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("-_")[:100]
     return f"{readable or 'model'}-{hashlib.sha256(model_id.encode()).hexdigest()[:8]}"

@@ -36,10 +36,4 @@ def snapshot_of(repository: ModelRepository, record: TableRecord) -> str:
 
 def table_branch(namespace: str, name: str) -> tuple[str, str]:
     """Group and name of a table's branch."""
-    full = f"{namespace}.{name}"
-    return f"data/{git_name(_simple(namespace), full)}", git_name(_simple(name), full)
-
-
-def _simple(text: str) -> str:
-    """Letters that git takes; what has others is told from the rest by the digest that ``git_name`` adds."""
-    return text if all(letter.isalnum() or letter in "_.-" for letter in text) else f"{text}.."
+    return f"data/{git_name(namespace, namespace)}", git_name(name, name)

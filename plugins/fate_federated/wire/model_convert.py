@@ -200,12 +200,8 @@ def change_out(change: ModelChange) -> models_pb2.ModelChange:
         message=change.message,
         created_at=change.created_at,
         version=None if change.version is None else new_version_out(change.version),
-        moves=[
-            models_pb2.RefMove(kind=move.kind, name=move.name, old=move.old, new=move.new) for move in change.moves
-        ],
-        marks=[
-            models_pb2.MarkChange(version=mark.version, mark=mark.mark, value=mark.value) for mark in change.marks
-        ],
+        moves=[models_pb2.RefMove(kind=move.kind, name=move.name, old=move.old, new=move.new) for move in change.moves],
+        marks=[models_pb2.MarkChange(version=mark.version, mark=mark.mark, value=mark.value) for mark in change.marks],
     )
 
 
@@ -233,9 +229,7 @@ def change_in(message: models_pb2.ModelChange) -> ModelChange:
             )
             for move in message.moves
         ),
-        marks=tuple(
-            MarkChange(version_in(mark.version), _word(Mark, mark.mark), mark.value) for mark in message.marks
-        ),
+        marks=tuple(MarkChange(version_in(mark.version), _word(Mark, mark.mark), mark.value) for mark in message.marks),
     )
 
 
