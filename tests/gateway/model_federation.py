@@ -31,6 +31,19 @@ TRAINING = json.dumps(
     }
 )
 
+WARM_START = json.dumps(
+    {
+        "components": {
+            **json.loads(TRAINING)["components"],
+            "model_loader_0": {"module": "ModelLoader", "output": {"model": ["model"]}},
+            LR: {
+                **json.loads(TRAINING)["components"][LR],
+                "input": {"data": {"train_data": ["reader_0.data"]}, "model": ["model_loader_0.model"]},
+            },
+        }
+    }
+)
+
 
 def training_conf(parties: Sequence[Party] = ALL, job_parameters: Mapping[str, object] | None = None) -> str:
     roles: dict[str, list[str]] = {}
@@ -58,14 +71,28 @@ def model(weight: float) -> Model:
 
 
 def run_training(
-    federation: Federation, weight: float, name: str = "credit", auc: float = 0.9, **job_parameters: object
+    federation: Federation,
+    weight: float,
+    name: str = "credit",
+    auc: float = 0.9,
+    *,
+    loads: str = "",
+    **job_parameters: object,
 ) -> Job:
-    """A job that trains, up to the last word of every party but the initiator's."""
-    files = JobFiles(name, TRAINING, training_conf(ALL, job_parameters))
+    """A job that trains, up to the last word of every party but the initiator's.
+
+    Args:
+        loads: the version that its ModelLoader says it went on from; empty for a job without one.
+    """
+    files = JobFiles(name, WARM_START if loads else TRAINING, training_conf(ALL, job_parameters))
     federation.drop(GUEST, files)
     run_id = f"manual__{uuid.uuid4()}"
     job = federation[GUEST].client().start_job(GUEST, f"{name}.{GUEST}", run_id, files)
-    for component, participants in (("reader_0", (GUEST, HOST)), (LR, ALL)):
+    loader: tuple[tuple[str, Sequence[Party]], ...] = (("model_loader_0", ALL),) if loads else ()
+    for component, participants in (("reader_0", (GUEST, HOST)), *loader, (LR, ALL)):
+        if component == "model_loader_0":
+            task = TaskRef(job.job_id, component)
+            federation[GUEST].client().set_summary(task, 1, GUEST, {"model_version": loads})
         attendances = federation.run_attempt(job, component, participants)
         for party in participants if component == LR else ():
             _leave_model(federation, job, party, weight, auc)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.json_format import MessageToDict
 from tests.gateway.conftest import ALL, ARBITER, GUEST, HOST, Federation
-from tests.gateway.model_federation import LR, ask, history, model, train
+from tests.gateway.model_federation import LR, ask, committed, finish, history, model, run_training, train
 
 from fate_federated.errors import RegistryError
 from fate_federated.party import Party
@@ -192,15 +192,25 @@ def test_a_party_that_differs_is_found(federation: Federation) -> None:
     assert [each.what for each in findings] == ["branches or tags differ from those at host-10000"]
 
 
-def test_a_version_names_the_snapshot_of_its_table(federation: Federation, tmp_path: Path) -> None:
+def test_a_version_names_the_snapshot_of_its_table(
+    federation: Federation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = federation[GUEST]
-    train(federation, 0.5)
     table = tmp_path / "breast.parquet"
     table.write_bytes(b"rows")
-    site.client().put_table(TableRecord("experiment", "breast", f"file://{table}", 1, "id", (), 4), replace=True)
+    record = TableRecord("experiment", "breast", f"file://{table}", 1, "id", (), 4)
+    monkeypatch.setitem(type(site).have_table.__globals__, "BREAST", record)
+    job = run_training(federation, 0.5)
     taken = site.client().models.snapshot("experiment", "breast", "before the holidays")
     again = site.client().models.snapshot("experiment", "breast")
     assert (taken.unchanged, again.unchanged, again.digest) == (False, True, taken.digest)
     repository = ModelRepository(site.settings.model_repository)
     assert repository.ref("branch", "data/experiment", "breast") == taken.commit
     assert repository.folder_of(taken.commit).files["table.parquet"].md5 == taken.digest
+    finish(federation, job)
+    committed(federation, job)
+    snapshots = {
+        party: [each.get("snapshot") for each in federation[party].client().models.version("credit").data]
+        for party in (GUEST, HOST)
+    }
+    assert snapshots == {GUEST: [taken.digest], HOST: [None]}, "the host has taken none"

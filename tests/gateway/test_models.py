@@ -278,3 +278,12 @@ def test_every_sites_airflow_hears_of_a_branch_that_moves(federation: Federation
         assert (extra["model_version"], extra["before"], extra["by"]) == (version.version, "", "host-10000")
     ask(federation, Action.TAG, name="v1")
     assert all(len(federation[party].airflow.changed_assets) == 1 for party in ALL)
+
+
+def test_a_warm_start_says_where_it_came_from(federation: Federation) -> None:
+    first = train(federation, 0.5)
+    second = train(federation, 0.6, loads=first.version, model_branch="trial")
+    assert (second.about.parent, second.about.source) == ("", first.version)
+    gone = train(federation, 0.7, loads="1", model_branch="trial")
+    assert (gone.about.parent, gone.about.source) == (second.version, ""), "a job that is no version here"
+    _all_the_same(federation)
