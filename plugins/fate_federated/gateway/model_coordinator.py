@@ -172,11 +172,6 @@ class ModelCoordinator:
         for model_id in await self._database.run(work):
             self._drive(model_id)
 
-    def nudge(self) -> None:
-        """Somebody came back: try again now what waited for an answer."""
-        for wake in self._driven.values():
-            wake.set()
-
     async def close(self) -> None:
         """Leave off; what is open is gone on with after the next start."""
         await self._background.close()
