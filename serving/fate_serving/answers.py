@@ -39,7 +39,6 @@ class Ask:
     scorer: GuestScorer
     timeout_seconds: float
     case_id: str = ""
-    service_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

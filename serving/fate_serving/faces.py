@@ -97,7 +97,7 @@ class ScoringFace(ScoringServicer):
         try:
             guest = party_in(request.guest)
             caller_is(context, guest, tls=self._tls)
-            _, reply = await self._hosting.answer(
+            reply = await self._hosting.answer(
                 (request.namespace, request.version), request.component, request.rows, guest, request.timeout_seconds
             )
         except ServingError as error:

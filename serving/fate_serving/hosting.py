@@ -60,7 +60,7 @@ class Hosting:
 
     async def answer(
         self, key: Key, component: str, rows: Sequence[bytes], guest: Party | None, timeout_seconds: float
-    ) -> tuple[HostComponent, Reply]:
+    ) -> Reply:
         """This party's part of a component's answer for rows.
 
         Args:
@@ -74,23 +74,35 @@ class Hosting:
         found = loaded.compiled.host.get(component)
         if found is None:
             raise ServingError(Code.PARAMETER, f"The model has no component {component[:100]!r} that scores.")
-        if len(rows) > self._batch_rows:
-            raise ServingError(Code.PARAMETER, f"{len(rows)} rows were asked for; {self._batch_rows} are the most.")
+        return self._computed(found, await self._fetch(rows, timeout_seconds))
+
+    async def everything(
+        self, key: Key, rows: Sequence[bytes], guest: Party | None, timeout_seconds: float
+    ) -> Mapping[str, tuple[HostComponent, Reply]]:
+        """This party's part of the answers of all components that score; see :meth:`answer`."""
+        loaded = await self.loaded(key, guest)
         features = await self._fetch(rows, timeout_seconds)
+        return {
+            name: (component, self._computed(component, features)) for name, component in loaded.compiled.host.items()
+        }
+
+    def _computed(self, component: HostComponent, features: Sequence[Found]) -> Reply:
         faults = {row: _fault(each) for row, each in enumerate(features) if not isinstance(each, Mapping)}
-        known = [row for row in range(len(rows)) if row not in faults]
+        known = [row for row in range(len(features)) if row not in faults]
         with self._metrics.phase("host_compute"):
-            values, wrong = computed([features[row] for row in known], found.answer)  # type: ignore[arg-type]
+            values, wrong = computed([features[row] for row in known], component.answer)  # type: ignore[arg-type]
         faults |= {known[row]: error for row, error in wrong.items()}
         if values is None:
-            return found, Reply(np.zeros((len(rows), 0)), faults)
-        if len(known) < len(rows):
-            spread = np.zeros((len(rows), values.shape[1]), values.dtype)
+            return Reply(np.zeros((len(features), 0)), faults)
+        if len(known) < len(features):
+            spread = np.zeros((len(features), values.shape[1]), values.dtype)
             spread[known] = values
             values = spread
-        return found, Reply(values, faults)
+        return Reply(values, faults)
 
     async def _fetch(self, rows: Sequence[bytes], timeout_seconds: float) -> Sequence[Found]:
+        if len(rows) > self._batch_rows:
+            raise ServingError(Code.PARAMETER, f"{len(rows)} rows were asked for; {self._batch_rows} are the most.")
         if self._adapter is None:
             raise ServingError(Code.ADAPTER, "This site has no adapter: name one in its serving.yaml.")
         found: list[Found] = [None] * len(rows)

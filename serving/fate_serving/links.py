@@ -19,6 +19,7 @@ from fate_serving.codes import Code, ServingError
 from fate_serving.hosting import Hosting
 from fate_serving.pb import scoring_pb2
 from fate_serving.pb.scoring_pb2_grpc import ScoringStub
+from fate_serving.scoring import Answers
 from fate_serving.shelf import Key
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class LocalLink:
 
     async def ask(self, ask: Ask) -> Reply:
         """See :class:`Link`."""
-        _, reply = await self._hosting.answer(ask.key, ask.component, ask.rows, ask.guest, ask.timeout_seconds)
+        reply = await self._hosting.answer(ask.key, ask.component, ask.rows, ask.guest, ask.timeout_seconds)
         return checked(ask, reply)
 
     async def prepare(self, guest: Party, key: Key) -> None:
@@ -217,13 +218,9 @@ def reply_in(ask: Ask, reply: scoring_pb2.ScoreReply) -> Reply:
         return Reply(ask.scorer.empty(ask.host, len(ask.rows)), faults)
     kind = reply.WhichOneof("answers")
     content = reply.scores if kind == "scores" else reply.decisions
-    values = (
-        np.frombuffer(content, "<f8" if kind == "scores" else np.uint8)
-        if len(content) % 8 == 0 or kind != "scores"
-        else None
-    )
-    if values is None or values.size != len(ask.rows) * reply.width:
+    if len(content) != len(ask.rows) * reply.width * (8 if kind == "scores" else 1):
         raise ServingError(Code.RESPONSE, f"{ask.host} answered {len(content)} bytes for {len(ask.rows)} rows.")
+    values: Answers = np.frombuffer(content, "<f8") if kind == "scores" else np.frombuffer(content, np.uint8)
     return Reply(values.reshape(len(ask.rows), reply.width), faults)
 
 

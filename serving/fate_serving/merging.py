@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-AT_ONCE = 2
+AT_ONCE = 1
 """Batches in work before requests wait for each other."""
 
 

@@ -31,10 +31,13 @@ from fate_serving.model_sources import ModelSources, Registry
 from fate_serving.pb.common_service_pb2_grpc import add_CommonServiceServicer_to_server
 from fate_serving.pb.inference_service_pb2_grpc import add_InferenceServiceServicer_to_server
 from fate_serving.pb.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from fate_serving.pb.proxy_pb2_grpc import add_DataTransferServiceServicer_to_server
 from fate_serving.pb.scoring_pb2_grpc import add_ScoringServicer_to_server
 from fate_serving.processors import Processors
 from fate_serving.settings import PeerSettings, ServingSettings
 from fate_serving.shelf import Loaded, Shelf
+from fate_serving.signature import Signatures
+from fate_serving.transfer import FateLink, TransferFace
 
 if TYPE_CHECKING:
     from fate_federated.gateway.client import GatewayClient
@@ -66,7 +69,7 @@ class Serving:
     answers: HostAnswers
     adapter: Adapter | None
     metrics: Metrics
-    links: Links
+    signatures: Signatures | None
     ports: dict[str, int] = field(default_factory=dict)
     _servers: list[grpc.aio.Server] = field(default_factory=list)
     _http: HttpFront | None = None
@@ -87,6 +90,8 @@ class Serving:
         outer = self._server()
         tls = self.tls is not None
         add_ScoringServicer_to_server(ScoringFace(self.hosting, self.management, tls=tls), outer)
+        transfer = TransferFace(self.hosting, self.signatures, tls=tls, timeout_seconds=self.settings.timeout_seconds)
+        add_DataTransferServiceServicer_to_server(transfer, outer)
         credentials = None if self.tls is None else _server_credentials(self.site, self.tls)
         self.ports["federation"] = _listen(outer, self.settings.federation, credentials)
         for server in (inner, outer):
@@ -158,7 +163,10 @@ def build(
         shelf, adapter, features, metrics,
         timeout_seconds=timeout, batch_rows=max(settings.batch_rows, settings.merge_rows),
     )  # fmt: skip
-    links = Links(_links(site, settings, hosting))
+    signatures = None
+    if settings.signature is not None:
+        signatures = Signatures(settings.signature, settings.store / "nonces")
+    links = Links(_links(site, settings, hosting, signatures))
     cache = settings.cache
     answers = HostAnswers(
         links,
@@ -177,19 +185,21 @@ def build(
     management = Management(shelf, sources, hosting, settings)
     return Serving(
         settings, site.tls, site, shelf, sources, management, applications, inference, hosting, answers, adapter,
-        metrics, links,
+        metrics, signatures,
     )  # fmt: skip
 
 
-def _links(site: SiteSettings, settings: ServingSettings, hosting: Hosting) -> dict[Party, Link]:
+def _links(
+    site: SiteSettings, settings: ServingSettings, hosting: Hosting, signatures: Signatures | None
+) -> dict[Party, Link]:
     links: dict[Party, Link] = {party: LocalLink(hosting) for party in site.hosted if party.role is Role.HOST}
     for peer in settings.peers:
-        link = _link(site, peer)
+        link = _link(site, peer, signatures)
         links |= {Party.parse(text): link for text in peer.parties}
     return links
 
 
-def _link(site: SiteSettings, peer: PeerSettings) -> Link:
+def _link(site: SiteSettings, peer: PeerSettings, signatures: Signatures | None) -> Link:
     tls = None
     if site.tls is not None and peer.tls:
         tls = ClientTls(
@@ -198,6 +208,8 @@ def _link(site: SiteSettings, peer: PeerSettings) -> Link:
             authority=site.path(site.tls.authority).read_bytes(),
             server_name=peer.server_name,
         )
+    if peer.protocol == "fate_serving":
+        return FateLink(peer.address, tls, signatures)
     return StreamLink(peer.address, tls)
 
 

@@ -110,7 +110,7 @@ class ServingSettings(_Settings):
     """Of one batch request at most."""
     merge_rows: int = Field(256, ge=1)
     """Requests that are computed together at most; 1 computes each by itself."""
-    merge_seconds: float = Field(0.002, ge=0)
+    merge_seconds: float = Field(0.005, ge=0)
     """How long a request waits at most to be computed with others while others are in work."""
     timeout_seconds: float = Field(3.0, gt=0)
     """What a request takes at most, unless its caller gives it less."""
