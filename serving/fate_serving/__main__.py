@@ -56,9 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(site: SiteSettings, settings: ServingSettings) -> None:
+    from fate_serving.model_sources import Registry
     from fate_serving.server import build
 
-    serving = build(site, settings, _gateway_of(site))
+    serving = build(site, settings, Registry(_gateway_of(site)))
     stopped = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)

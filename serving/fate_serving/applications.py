@@ -93,10 +93,10 @@ class Applications:
         return answer
 
     async def _understood(self, call: str, said: dict[str, Any]) -> tuple[Request, Loaded, Mapping[str, Any]]:
-        await self._shelf.refresh()
         if self._processors.names:
             said = await self._processors.before(str(said.get("serviceId", "")), said)
         request = single_in(said) if call == "inference" else batch_in(said, self._batch_rows)
+        await self._shelf.refresh(request.service_id)
         loaded = self._shelf.service(request.service_id)
         pipeline = loaded.compiled.guest
         assert pipeline is not None  # noqa: S101 - only such models are bound

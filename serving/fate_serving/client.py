@@ -93,6 +93,18 @@ class ManagementClient:
         request = pb.PublishRequest(local=local, serviceId=service, namespace=namespace, tableName=version)
         self._call(self._models.publishBind, request, CALL_SECONDS)
 
+    def switch(self, service: str, ref: str, party: str = "") -> LoadedModel:
+        """Let a service be answered by a version, branch or tag, once all parties have it loaded.
+
+        Raises:
+            ServingError: a party cannot serve it; nothing has changed then.
+        """
+        whose = self._whose(party)
+        local = pb.LocalInfo(role=str(whose.role), partyId=whose.party_id)
+        request = pb.PublishRequest(local=local, serviceId=service, loadType="REGISTRY", tableName=ref)
+        said = orjson.loads(self._call(self._models.publishBind, request, LOAD_SECONDS).data)
+        return LoadedModel(said["namespace"], said["tableName"], (service,))
+
     def unbind(self, service: str) -> None:
         """Let a service be without a model.
 

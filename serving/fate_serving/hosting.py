@@ -50,7 +50,7 @@ class Hosting:
         Raises:
             ServingError: NO_MODEL, ROLE or AUTH.
         """
-        await self._shelf.refresh()
+        await self._shelf.refresh(wanted=key)
         loaded = self._shelf.model(*key)
         if not loaded.compiled.host:
             raise ServingError(Code.ROLE, f"{loaded.compiled.part.party} answers applications, not guests.")

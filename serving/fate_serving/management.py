@@ -24,16 +24,21 @@ from fate_serving.pb import model_service_pb2 as pb
 from fate_serving.pb.model_service_pb2_grpc import ModelServiceStub
 from fate_serving.settings import ServingSettings
 from fate_serving.shelf import Key, Loaded, Shelf
+from fate_serving.switching import Switching
 
 TRANSFER_SECONDS = 60.0
 MAX_MODEL_BYTES = 1 << 30
+REGISTRY = "REGISTRY"
 
 
 class Management:
     """What ModelService, CommonService and peers ask of a process."""
 
-    def __init__(self, shelf: Shelf, sources: ModelSources, hosting: Hosting, settings: ServingSettings) -> None:
-        self._shelf, self._sources, self._hosting, self._settings = shelf, sources, hosting, settings
+    def __init__(
+        self, shelf: Shelf, sources: ModelSources, switching: Switching, hosting: Hosting, settings: ServingSettings
+    ) -> None:
+        self._shelf, self._sources, self._switching = shelf, sources, switching
+        self._hosting, self._settings = hosting, settings
 
     # Models
 
@@ -55,7 +60,7 @@ class Management:
             if key is None:
                 raise ServingError(Code.PARAMETER, f"model names no model of {party}, and there is no filePath.")
             loaded = await self._sources.ensure(key, hosts)
-        elif kind == "REGISTRY":
+        elif kind == REGISTRY:
             loaded = await self._sources.from_registry(request.tableName, party, hosts)
         else:
             raise ServingError(Code.PARAMETER, f"loadType {kind[:50]!r} is not FATEFLOW, FILE, CACHE or REGISTRY.")
@@ -68,9 +73,12 @@ class Management:
             ServingError: PARAMETER or BIND.
         """
         party = _local(request)
-        key = _key_in(request, party)
         if not request.serviceId:
             raise ServingError(Code.PARAMETER, "serviceId is missing.")
+        if request.loadType == REGISTRY:
+            bound = await self._switching.to_ref(request.serviceId, request.tableName, party)
+            return {"serviceId": request.serviceId, "namespace": bound.key[0], "tableName": bound.key[1]}
+        key = _key_in(request, party)
         if key is None:
             raise ServingError(Code.PARAMETER, f"model names no model of {party}.")
         await self._shelf.bind(request.serviceId, *key)
@@ -150,13 +158,21 @@ class Management:
         Raises:
             ServingError: it cannot be served here.
         """
-        await self._sources.ensure(key)
-        await self._hosting.loaded(key, guest)
+        await self._shelf.refresh()
+        before = self._shelf.has(key)
+        await self._sources.ensure(key, asked_by="" if guest is None else str(guest))
+        try:
+            await self._hosting.loaded(key, guest)
+        except ServingError:
+            if not before:
+                await self._shelf.unload(*key)
+            raise
 
     async def release(self, key: Key, guest: Party | None) -> None:
         """Let a version go that a guest asks no more."""
-        await self._hosting.loaded(key, guest)
-        await self._shelf.unload(*key)
+        loaded = await self._hosting.loaded(key, guest)
+        if guest is not None and loaded.load.asked_by == str(guest):
+            await self._shelf.unload(*key)
 
     # Of the process
 

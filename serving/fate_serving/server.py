@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -27,7 +27,7 @@ from fate_serving.inference import Inference
 from fate_serving.links import Link, Links, LocalLink, StreamLink
 from fate_serving.management import Management
 from fate_serving.metrics import Metrics
-from fate_serving.model_sources import ModelSources, Registry
+from fate_serving.model_sources import ModelSources, Versions
 from fate_serving.pb.common_service_pb2_grpc import add_CommonServiceServicer_to_server
 from fate_serving.pb.inference_service_pb2_grpc import add_InferenceServiceServicer_to_server
 from fate_serving.pb.model_service_pb2_grpc import add_ModelServiceServicer_to_server
@@ -37,10 +37,8 @@ from fate_serving.processors import Processors
 from fate_serving.settings import PeerSettings, ServingSettings
 from fate_serving.shelf import Loaded, Shelf
 from fate_serving.signature import Signatures
+from fate_serving.switching import Switching
 from fate_serving.transfer import FateLink, TransferFace
-
-if TYPE_CHECKING:
-    from fate_federated.gateway.client import GatewayClient
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +68,7 @@ class Serving:
     adapter: Adapter | None
     metrics: Metrics
     signatures: Signatures | None
+    switching: Switching
     ports: dict[str, int] = field(default_factory=dict)
     _servers: list[grpc.aio.Server] = field(default_factory=list)
     _http: HttpFront | None = None
@@ -104,6 +103,7 @@ class Serving:
                 self.ports["http"] = await self._http.start(host, int(port), share_port=self.settings.workers > 1)
             except OSError as error:
                 raise ConfigError(f"http: {self.settings.http} cannot be listened on: {error}") from error
+        self.switching.start()
         log.info(
             "serving %d models for %d services at %s",
             len(self.shelf.everything()), len(self.shelf.bindings), self.ports,
@@ -112,6 +112,7 @@ class Serving:
     async def stop(self) -> None:
         """Refuse new requests, let those in progress end, and hang up."""
         self.applications.close()
+        await self.switching.close()
         await asyncio.gather(*(server.stop(self.settings.drain_seconds) for server in self._servers))
         if self._http is not None:
             await self._http.stop()
@@ -135,12 +136,12 @@ class Serving:
 def build(
     site: SiteSettings,
     settings: ServingSettings,
-    connect: Callable[[], GatewayClient] | None = None,
+    versions: Versions | None = None,
 ) -> Serving:
     """A process, not started.
 
     Args:
-        connect: opens a client of the site's gateway, for models of its registry; None for none.
+        versions: of the site's registry; None for none.
 
     Raises:
         ConfigError: an adapter or a processor is not there, or cannot be opened.
@@ -178,14 +179,15 @@ def build(
         answers, metrics,
         merge_rows=settings.merge_rows, merge_seconds=settings.merge_seconds, timeout_seconds=settings.timeout_seconds,
     )  # fmt: skip
-    sources = ModelSources(shelf, None if connect is None else Registry(connect), site.hosted)
+    sources = ModelSources(shelf, versions, site.hosted)
     applications = Applications(
         shelf, inference, Processors.named(settings.processors), metrics, batch_rows=settings.batch_rows
     )
-    management = Management(shelf, sources, hosting, settings)
+    switching = Switching(shelf, sources, links, settings, site.hosted)
+    management = Management(shelf, sources, switching, hosting, settings)
     return Serving(
         settings, site.tls, site, shelf, sources, management, applications, inference, hosting, answers, adapter,
-        metrics, signatures,
+        metrics, signatures, switching,
     )  # fmt: skip
 
 

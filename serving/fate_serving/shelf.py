@@ -46,6 +46,7 @@ class Load:
         party: whose part it is.
         hosts: namespace and version by host, where they are not those that follow from the model.
         loaded_at: seconds since 1970.
+        asked_by: the guest that had it loaded, which may have it unloaded too; empty for the site's own people.
     """
 
     namespace: str
@@ -53,6 +54,7 @@ class Load:
     party: str
     loaded_at: float
     hosts: Mapping[str, Key] = field(default_factory=dict)
+    asked_by: str = ""
 
     @property
     def key(self) -> Key:
@@ -99,37 +101,53 @@ class Shelf:
         self._loaded: dict[Key, Loaded] = {}
         self._bindings: dict[str, Key] = {}
         self._broken: dict[Key, str] = {}
-        self._reading = asyncio.Lock()
+        self._awaited: tuple[tuple[int, int], _State] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._on_drop = on_drop
 
     # Reading
 
-    async def refresh(self) -> None:
-        """Follow what another process has changed; costs a look at one file where none has."""
-        if self._stamp() == self._seen:
-            return
-        async with self._reading:
-            stamp = self._stamp()
-            if stamp == self._seen:
+    async def refresh(self, service_id: str | None = None, wanted: Key | None = None) -> None:
+        """Follow what another process has changed; costs a look at one file where none has.
+
+        Args:
+            service_id: the only service that matters to the caller, who then does not wait for other models.
+            wanted: the only model that matters.
+        """
+        while (stamp := self._stamp()) != self._seen:
+            if self._awaited is None or self._awaited[0] != stamp:
+                self._awaited = (stamp, self._read())
+            if self._following is None or self._following.done():
+                self._following = asyncio.get_running_loop().create_task(self._follow())
+            state = self._awaited[1]
+            key = state.bindings.get(service_id) if service_id is not None else wanted
+            if key is not None and key in self._loaded and self._loaded[key].load == state.loads.get(key):
+                if service_id is not None:
+                    self._bindings[service_id] = key
                 return
-            state = await asyncio.to_thread(self._read)
-            for key, load in state.loads.items():
-                if key not in self._loaded or self._loaded[key].load != load:
-                    try:
-                        loaded = await asyncio.to_thread(self._compile, load)
-                        if key in self._loaded:
-                            self._on_drop(self._loaded[key])
-                        self._loaded[key] = loaded
-                        self._broken.pop(key, None)
-                    except ServingError as error:
-                        self._broken[key] = str(error)
-                        log.error("model %s of %s cannot be served: %s", key[1], key[0], error)
-            self._bindings = dict(state.bindings)
-            self._seen = stamp
-            for key in self._loaded.keys() - state.loads.keys():
-                self._on_drop(self._loaded.pop(key))
-            for key in self._broken.keys() - state.loads.keys():
-                del self._broken[key]
+            await asyncio.shield(self._following)
+
+    async def _follow(self) -> None:
+        stamp = self._stamp()
+        state = await asyncio.to_thread(self._read)
+        for key, load in state.loads.items():
+            if key in self._loaded and self._loaded[key].load == load:
+                continue
+            try:
+                loaded = await asyncio.to_thread(self._compile, load)
+                if key in self._loaded:
+                    self._on_drop(self._loaded[key])
+                self._loaded[key] = loaded
+                self._broken.pop(key, None)
+            except ServingError as error:
+                self._broken[key] = str(error)
+                log.error("model %s of %s cannot be served: %s", key[1], key[0], error)
+        self._bindings = dict(state.bindings)
+        self._seen = stamp
+        for key in self._loaded.keys() - state.loads.keys():
+            self._on_drop(self._loaded.pop(key))
+        for key in self._broken.keys() - state.loads.keys():
+            del self._broken[key]
 
     def service(self, service_id: str) -> Loaded:
         """The model that a service is bound to.
@@ -154,6 +172,10 @@ class Shelf:
             why = f" cannot be served: {broken}" if broken else " is not loaded."
             raise ServingError(Code.NO_MODEL, f"The model {namespace[:200]} {version[:100]}{why}")
         return loaded
+
+    def has(self, key: Key) -> bool:
+        """Whether a model is loaded."""
+        return key in self._loaded
 
     def everything(self) -> tuple[Loaded, ...]:
         """All loaded models, the first loaded first."""
@@ -185,6 +207,7 @@ class Shelf:
         party: Party | None,
         hosts: Mapping[str, Key] | None = None,
         expected: Key | None = None,
+        asked_by: str = "",
     ) -> Loaded:
         """Take a zip of FATE's layout, and serve it. Loading a model again replaces it.
 
@@ -195,7 +218,7 @@ class Shelf:
         Raises:
             ServingError: LOAD or MODEL_INIT; nothing has changed then.
         """
-        loaded = await asyncio.to_thread(self._take, archive, party, dict(hosts or {}), expected)
+        loaded = await asyncio.to_thread(self._take, archive, party, dict(hosts or {}), expected, asked_by)
         await self.refresh()
         return self.model(*loaded.key)
 
@@ -257,7 +280,9 @@ class Shelf:
         await self.refresh()
         await asyncio.to_thread(shutil.rmtree, self.files_of(key), ignore_errors=True)
 
-    def _take(self, archive: Path, party: Party | None, hosts: Mapping[str, Key], expected: Key | None) -> Loaded:
+    def _take(
+        self, archive: Path, party: Party | None, hosts: Mapping[str, Key], expected: Key | None, asked_by: str
+    ) -> Loaded:
         folder = self._models / f"new-{uuid.uuid4().hex}"
         try:
             about = unpack(archive, folder)
@@ -266,7 +291,7 @@ class Shelf:
             whose = Party.parse(about.party) if about.party else party
             if whose is None:
                 raise ServingError(Code.LOAD, "The model does not say whose part it is: name the party.")
-            load = Load(namespace_of(whose, about.model_id), about.version, str(whose), time.time(), dict(hosts))
+            load = Load(namespace_of(whose, about.model_id), about.version, str(whose), time.time(), hosts, asked_by)
             if expected is not None and load.key != expected:
                 raise ServingError(
                     Code.LOAD, f"This is {load.namespace} {load.version}, not {expected[0][:200]} {expected[1][:100]}."

@@ -10,11 +10,13 @@ from typing import Any
 import grpc.aio
 import orjson
 import pyarrow.csv as pa_csv
-from serving_models import GUEST, HOST, Trained
+from serving_models import GUEST, HOST, MODEL_ID, Trained
 
 from fate_federated.party import Party
 from fate_federated.settings import SiteSettings
 from fate_federated.task.table import Table
+from fate_serving.codes import Code, ServingError
+from fate_serving.model_sources import Versions
 from fate_serving.pb.inference_service_pb2 import InferenceMessage
 from fate_serving.pb.inference_service_pb2_grpc import InferenceServiceStub
 from fate_serving.server import Serving, build
@@ -51,11 +53,13 @@ class Sites:
         self._running: list[Serving] = []
         self._channels: list[grpc.aio.Channel] = []
 
-    async def start(self, name: str, parties: tuple[Party, ...], **settings: Any) -> Serving:
+    async def start(
+        self, name: str, parties: tuple[Party, ...], versions: Versions | None = None, **settings: Any
+    ) -> Serving:
         home = self.folder / name
         home.mkdir(exist_ok=True)
         site = SiteSettings(name=name, parties=tuple(map(str, parties)), home=home)
-        serving = build(site, ServingSettings.model_validate({**ANYWHERE, **settings, "home": home}))
+        serving = build(site, ServingSettings.model_validate({**ANYWHERE, **settings, "home": home}), versions)
         await serving.start()
         self._running.append(serving)
         return serving
@@ -86,6 +90,25 @@ class Sites:
             await channel.close()
         for serving in reversed(self._running):
             await serving.stop()
+
+
+class FolderVersions:
+    """Versions by name, each a folder of zips by party."""
+
+    def __init__(self, **refs: tuple[str, Path]) -> None:
+        self.refs = refs
+
+    async def fetch(self, ref: str, party: Party, folder: Path) -> Path:
+        for name, (version, zips) in self.refs.items():
+            if ref in (name, version):
+                return zips / f"{party}.zip"
+        raise ServingError(Code.LOAD, f"no version {ref}")
+
+    async def resolve(self, ref: str, model: str = "") -> tuple[str, str]:
+        for name, (version, _) in self.refs.items():
+            if ref in (name, version):
+                return MODEL_ID, version
+        raise ServingError(Code.LOAD, f"no version {ref}")
 
 
 @dataclass

@@ -46,8 +46,12 @@ def load(
 
 @app.command()
 def bind(service: SERVICE, ref: REF, party: PARTY = "", site: SiteOption = DEFAULT_SITE) -> None:
-    """Let a service be answered by a model, which is loaded where it is not."""
-    load(ref, service, party, site)
+    """Let a service be answered by a version of the registry, as soon as all parties have it loaded, or not at all."""
+    from fate_serving.client import ManagementClient
+
+    with ManagementClient.of_site(site) as client:
+        loaded = client.switch(service, ref, party)
+    output().print(f"{service} is bound to {loaded.namespace} {loaded.version}.", highlight=False, markup=False)
 
 
 @app.command()
