@@ -140,9 +140,9 @@ def peak_mb(process: subprocess.Popen[bytes]) -> float:
 def fill(site: SiteSettings, versions: int) -> None:
     """Versions in database and git, without files of their own: a model's are one after the other, on one branch."""
     repository = ModelRepository(site.model_repository, site.model_remote)
-    with repository.staging() as folder:
+    with repository.objects.staging() as folder:
         (folder / "file").write_bytes(b"the same for all")
-        kept = repository.keep(folder)
+        kept = repository.objects.keep(folder)
     heads: dict[str, str] = {}
     commits: dict[str, str] = {}
     rows = []

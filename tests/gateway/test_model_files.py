@@ -143,7 +143,7 @@ def test_a_check_finds_and_repairs(federation: Federation) -> None:
     repository = ModelRepository(federation[GUEST].settings.model_repository)
     kept = repository.folder_of(version.commit)
     file = kept.part("guest-9999")[PARAM]
-    path = repository.path_of(file.md5)
+    path = repository.objects.path_of(file.md5)
     path.chmod(0o644)
     path.write_bytes(b"x" * file.bytes)
     remote = Path(federation[GUEST].settings.model_remote)
@@ -170,7 +170,7 @@ def test_a_changed_file_is_never_handed_out(federation: Federation) -> None:
     settings = federation[GUEST].settings
     repository = ModelRepository(settings.model_repository)
     file = repository.folder_of(version.commit).part("guest-9999")[PARAM]
-    for folder in (repository.path_of(file.md5), next(Path(settings.model_remote).rglob(file.md5[2:]))):
+    for folder in (repository.objects.path_of(file.md5), next(Path(settings.model_remote).rglob(file.md5[2:]))):
         folder.chmod(0o644)
         folder.write_bytes(b"x" * file.bytes)
     with pytest.raises(RegistryError, match=r"is not what was kept|DVC remote of .* does not have"):
@@ -214,3 +214,29 @@ def test_a_version_names_the_snapshot_of_its_table(
         for party in (GUEST, HOST)
     }
     assert snapshots == {GUEST: [taken.digest], HOST: [None]}, "the host has taken none"
+
+
+def as_fate_made_it(source: zipfile.ZipFile, target: zipfile.ZipFile) -> None:
+    """Without the list of ours, with the JSON files that FATE puts beside its buffers."""
+    copy(source, target, but="fate_federated.json")
+    target.writestr(f"{PARAM}.json", "{}")
+
+
+def test_a_zip_of_fate_is_taken(trained: Federation, tmp_path: Path) -> None:
+    (tmp_path / "fate").mkdir()
+    federation = Federation(tmp_path / "fate", lambda name: "").add_sites((GUEST,), (HOST,), (ARBITER,))
+    try:
+        clients = {party: federation[party].client().models for party in ALL}
+        files = {party: export(trained, tmp_path, party) for party in ALL}
+        for file in files.values():
+            changed(as_fate_made_it)(file)
+        for party in (HOST, ARBITER):
+            with pytest.raises(RegistryError, match="is unpacked and waits"):
+                clients[party].import_part(files[party], party, branch="from-fate")
+        assert clients[GUEST].import_part(files[GUEST], GUEST, branch="from-fate").state is OperationState.DONE
+        found = [federation[party].client().models.version("credit@from-fate") for party in ALL]
+        assert {version.about.kind for version in found} == {VersionKind.IMPORTED}
+        _, data = federation[HOST].client().models.read(found[0].version, HOST, LR, "model", "Param")
+        assert LRModelParam.FromString(data) == model(-0.5).param
+    finally:
+        federation.close()

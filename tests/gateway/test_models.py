@@ -103,7 +103,7 @@ def _all_the_same(federation: Federation) -> None:
         walked = {}
         for version, commit in commits.items():
             walked[version] = [by_commit[str(parent)] for parent in git[commit].parent_ids]
-            assert all(repository.is_intact(file) for file in repository.folder_of(commit).files.values())
+            assert all(repository.objects.is_intact(file) for file in repository.folder_of(commit).files.values())
         graphs.append(walked)
     assert graphs[0] == graphs[1] == graphs[2]
 

@@ -9,7 +9,8 @@ import pytest
 from dvc.repo import Repo
 
 from fate_federated.errors import RegistryError
-from fate_federated.registry.repository import KeptFolder, ModelRepository, digest_of
+from fate_federated.registry.objects import KeptFolder, digest_of
+from fate_federated.registry.repository import ModelRepository
 
 GROUP = "models/credit"
 
@@ -20,11 +21,11 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def keep(repository: ModelRepository, **content: str) -> KeptFolder:
-    with repository.staging() as folder:
+    with repository.objects.staging() as folder:
         for name, text in content.items():
             (folder / "guest-9999").mkdir(exist_ok=True)
             (folder / "guest-9999" / name).write_text(text)
-        return repository.keep(folder)
+        return repository.objects.keep(folder)
 
 
 def commit(repository: ModelRepository, kept: KeptFolder, auc: float, *parents: str) -> str:
@@ -86,9 +87,9 @@ def test_a_branch_that_somebody_has_checked_out_moves_without_them(repository: M
 
 def test_a_file_comes_back_from_the_remote(repository: ModelRepository) -> None:
     file = keep(repository, a="1").files["guest-9999/a"]
-    repository.path_of(file.md5).unlink()
-    assert not repository.is_intact(file)
-    with repository.open_intact(file) as stream:
+    repository.objects.path_of(file.md5).unlink()
+    assert not repository.objects.is_intact(file)
+    with repository.objects.open_intact(file) as stream:
         assert stream.read() == b"1"
 
 

@@ -101,8 +101,8 @@ def see_everywhere(three: ThreeSites, refs: Mapping[tuple[str, str], ModelVersio
         for said in refs.values():
             assert here[said.version].parts == said.parts
             kept = repository.folder_of(here[said.version].commit)
-            assert all(repository.is_intact(file) for file in kept.files.values())
-            assert repository.missing_in_remote([kept.md5, *(file.md5 for file in kept.files.values())]) == []
+            assert all(repository.objects.is_intact(file) for file in kept.files.values())
+            assert repository.objects.missing_in_remote([kept.md5, *(file.md5 for file in kept.files.values())]) == []
             message = pygit2.Repository(str(site.settings.model_repository))[here[said.version].commit].message
             assert f"Version: {said.version}" in message, party
 

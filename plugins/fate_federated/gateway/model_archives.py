@@ -69,11 +69,11 @@ class ModelArchives:
             job_id=version.about.job_id,
             message=version.message,
         )
-        with repository.open(part[PIPELINE]) as stream:
+        with repository.objects.open(part[PIPELINE]) as stream:
             pipeline = Pipeline.FromString(stream.read())
         deployed = version.about.kind is VersionKind.DEPLOYED
         whole = complete_pipeline(pipeline, about, deployed=deployed, parent=version.about.source)
-        opened = {path: partial(repository.open_intact, file) for path, file in part.items()}
+        opened = {path: partial(repository.objects.open_intact, file) for path, file in part.items()}
         with tempfile.NamedTemporaryFile(dir=self._folder(), suffix=".zip", delete=False) as target:
             path = Path(target.name)
             try:

@@ -14,7 +14,7 @@ from fate_federated.gateway.model_links import ModelLinks
 from fate_federated.gateway.model_parts import ModelFiles
 from fate_federated.gateway.model_store import list_models, list_versions, load_model, model_row
 from fate_federated.party import Party
-from fate_federated.registry.repository import KeptFile, KeptFolder, digest_of
+from fate_federated.registry.objects import KeptFile, KeptFolder, digest_of
 from fate_federated.wire.model_records import CheckReport, Finding, Model, ModelVersion
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class ModelCheck:
             for path, file in kept.files.items():
                 if file.md5 not in seen:
                     seen[file.md5] = file
-                    if not repository.is_intact(file):
+                    if not repository.objects.is_intact(file):
                         findings.append(self._mend(model, version, path, file, repair=repair))
         return [*findings, *self._check_remote(model, folders, repair=repair)]
 
@@ -81,7 +81,7 @@ class ModelCheck:
         if not repair:
             return Finding(model.name, version.version, what, f"{REPAIR} It is fetched from the DVC remote.")
         try:
-            self._files.repository.restore(file)
+            self._files.repository.objects.restore(file)
         except RegistryError as error:
             return Finding(model.name, version.version, what, str(error))
         return Finding(model.name, version.version, what, "Fetched anew from the DVC remote.", repaired=True)
@@ -91,11 +91,11 @@ class ModelCheck:
         of_version = {kept.md5: version for version, kept in folders}
         of_version |= {file.md5: version for version, kept in folders for file in kept.files.values()}
         try:
-            missing = repository.missing_in_remote(list(of_version))
+            missing = repository.objects.missing_in_remote(list(of_version))
             for md5 in missing:
                 what = f"the DVC remote lacks {md5}"
                 if repair:
-                    repository.push_object(md5)
+                    repository.objects.push_object(md5)
                 remedy = "Pushed." if repair else REPAIR
                 yield Finding(model.name, of_version[md5], what, remedy, repaired=repair)
         except RegistryError as error:

@@ -17,7 +17,7 @@ from fate_federated.party import Party
 from fate_federated.pb import models_pb2
 from fate_federated.pb.models_pb2_grpc import ModelFederationServicer, ModelsServicer
 from fate_federated.registry.layout import META, PARAM
-from fate_federated.registry.repository import CHUNK_BYTES
+from fate_federated.registry.objects import CHUNK_BYTES
 from fate_federated.wire.convert import party_in
 from fate_federated.wire.model_convert import (
     change_in,

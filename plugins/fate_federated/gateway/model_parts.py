@@ -28,7 +28,8 @@ from fate_federated.party import Party
 from fate_federated.pb.model.pipeline_pb2 import Pipeline as PipelineMessage
 from fate_federated.registry.archive import bare_pipeline
 from fate_federated.registry.layout import DEFINE, META, PIPELINE, component_of, define_text, read_define
-from fate_federated.registry.repository import METRICS, PARAMS, KeptFile, KeptFolder, ModelRepository, digest_of
+from fate_federated.registry.objects import KeptFile, KeptFolder, digest_of
+from fate_federated.registry.repository import METRICS, PARAMS, ModelRepository
 from fate_federated.registry.tables import fingerprint, snapshot_of
 from fate_federated.registry.version_files import (
     StoredModel,
@@ -144,13 +145,13 @@ class ModelParts:
 
     def _keep_training(self, change: ModelChange, training: _Training) -> Prepared:
         repository = self._files.repository
-        with repository.staging() as folder:
+        with repository.objects.staging() as folder:
             for party, models in training.models.items():
                 part = folder / str(party)
                 write_define(part, write_models(part, party, models))
                 write_parameters(part, training.parameters[party])
                 write_pipeline(part, pipeline_of(training.files, party, None))
-            kept = repository.keep(folder)
+            kept = repository.objects.keep(folder)
         params = {str(party): values for party, values in training.parameters.items()}
         return self._described(change, kept, training.metrics, params, training.data, training.files.name)
 
@@ -165,12 +166,12 @@ class ModelParts:
         about = change.version
         if about is None or about.kind is not VersionKind.DEPLOYED:
             kept = from_source
-            repository.push(kept.md5)
+            repository.objects.push(kept.md5)
         else:
-            with repository.staging() as folder:
+            with repository.objects.staging() as folder:
                 for party in self._hosted(change):
                     self._deploy(folder / str(party), party, from_source.part(str(party)), about.components)
-                kept = repository.keep(folder)
+                kept = repository.objects.keep(folder)
         return self._described(change, kept, metrics, params, list(source.data), source.job_name)
 
     def _deploy(self, folder: Path, party: Party, part: Mapping[str, KeptFile], components: tuple[str, ...]) -> None:
@@ -179,10 +180,10 @@ class ModelParts:
         if components:
             chosen = {path: file for path, file in chosen.items() if component_of(path) in components}
         for path, file in chosen.items():
-            repository.link(file, folder / path)
-        with repository.open(part[DEFINE]) as stream:
+            repository.objects.link(file, folder / path)
+        with repository.objects.open(part[DEFINE]) as stream:
             buffers = [buffer for buffer in read_define(stream.read()) if buffer.path in chosen]
-        with repository.open(part[PIPELINE]) as stream:
+        with repository.objects.open(part[PIPELINE]) as stream:
             files = files_of(PipelineMessage.FromString(stream.read()))
         (folder / DEFINE).parent.mkdir(parents=True, exist_ok=True)
         (folder / DEFINE).write_bytes(define_text(buffers))
@@ -205,7 +206,7 @@ class ModelParts:
         ):
             raise RegistryError(f"The part of version {about.version} at {self._site.name} is of other parties.")
         name = ""
-        with repository.staging() as folder:
+        with repository.objects.staging() as folder:
             for party in self._hosted(change):
                 staged = staged_imports(self._site, about.version) / str(party)
                 if not staged.is_dir():
@@ -217,7 +218,7 @@ class ModelParts:
                 pipeline = bare_pipeline(PipelineMessage.FromString((staged / PIPELINE).read_bytes()))
                 write_pipeline(folder / str(party), pipeline)
                 name = files_of(pipeline).name
-            kept = repository.keep(folder)
+            kept = repository.objects.keep(folder)
         return self._described(change, kept, {}, {}, [], name)
 
     # --- all ----------------------------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ class ModelParts:
         for party in hosted:
             files = kept.part(str(party))
             parts.append(ModelPart(party, digest_of(files), sum(file.bytes for file in files.values())))
-            with self._files.repository.open(files[DEFINE]) as stream:
+            with self._files.repository.objects.open(files[DEFINE]) as stream:
                 for buffer in read_define(stream.read()):
                     if buffer.kind == META:
                         key = (buffer.component, buffer.alias)

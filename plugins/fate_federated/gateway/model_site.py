@@ -216,7 +216,7 @@ class ModelSite:
             repository = self._files.repository
             kept = repository.folder_of(commit)
             party = prepared.parts[0].party
-            with repository.open(kept.part(str(party))[PIPELINE]) as stream:
+            with repository.objects.open(kept.part(str(party))[PIPELINE]) as stream:
                 files = files_of(Pipeline.FromString(stream.read()))
             TrainedJobs(self._site.trained_jobs).keep(about.version, files, about.components)
 

@@ -40,7 +40,8 @@ from fate_federated.party import Party
 from fate_federated.registry.diff import MOST_BYTES, MOST_LINES, content_of, differences
 from fate_federated.registry.layout import DEFINE, read_define
 from fate_federated.registry.names import split_ref
-from fate_federated.registry.repository import CHUNK_BYTES, PARAMS
+from fate_federated.registry.objects import CHUNK_BYTES
+from fate_federated.registry.repository import PARAMS
 from fate_federated.wire.model_records import (
     Action,
     DiffLine,
@@ -53,7 +54,7 @@ from fate_federated.wire.model_records import (
 )
 
 if TYPE_CHECKING:
-    from fate_federated.registry.repository import KeptFile
+    from fate_federated.registry.objects import KeptFile
 
 POLL_SECONDS = 0.5
 MOST_VERSIONS = 1000
@@ -240,18 +241,18 @@ class Models:
             part = repository.folder_of(commit).part(str(party))
             if DEFINE not in part:
                 raise ModelNotFound(f"Version {version} has no part of {party} at this site.")
-            with repository.open(part[DEFINE]) as stream:
+            with repository.objects.open(part[DEFINE]) as stream:
                 buffers = read_define(stream.read())
             for each in buffers:
                 if (each.component, each.alias, each.kind) == (component, alias, buffer) and each.path in part:
                     file = part[each.path]
-                    if not repository.is_intact(file):
-                        repository.restore(file)
+                    if not repository.objects.is_intact(file):
+                        repository.objects.restore(file)
                     return ModelFile(each.module, each.message, file.bytes), file
             raise ModelNotFound(f"Version {version} has no model {alias!r} of {component} at {party}.")
 
         about, file = await self._files.run(find)
-        path = await self._files.run(lambda: repository.path_of(file.md5))
+        path = await self._files.run(lambda: repository.objects.path_of(file.md5))
 
         async def parts() -> AsyncIterator[bytes]:
             stream = await asyncio.to_thread(path.open, "rb")
@@ -291,11 +292,11 @@ class Models:
         models: dict[str, Any] = {}
         for party in sorted({path.partition("/")[0] for path in folder.files}):
             part = folder.part(party)
-            with repository.open(part[DEFINE]) as stream:
+            with repository.objects.open(part[DEFINE]) as stream:
                 buffers = read_define(stream.read())
             for buffer in buffers:
                 file = part[buffer.path]
-                with repository.open(file) as stream:
+                with repository.objects.open(file) as stream:
                     known = content_of(buffer.message, stream.read()) if file.bytes <= MOST_BYTES else None
                 place = models.setdefault(party, {}).setdefault(buffer.component, {})
                 place[buffer.kind.lower()] = {"sha256": file.sha256} if known is None else known

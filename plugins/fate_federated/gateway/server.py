@@ -64,7 +64,8 @@ from fate_federated.pb.models_pb2_grpc import add_ModelFederationServicer_to_ser
 from fate_federated.pb.site_pb2_grpc import add_SiteServicer_to_server
 from fate_federated.pb.tables_pb2_grpc import add_TablesServicer_to_server
 from fate_federated.pb.tracking_pb2_grpc import add_TrackingServicer_to_server
-from fate_federated.registry.repository import ModelRepository, import_tools
+from fate_federated.registry.new_repository import import_tools
+from fate_federated.registry.repository import ModelRepository
 from fate_federated.settings import SiteSettings, TlsSettings
 from fate_federated.transport.certificate import check_names_parties
 from fate_federated.transport.rpc import SIZE_OPTIONS, ClientTls, open_aio_channel

@@ -10,7 +10,7 @@ from functools import partial
 from fate_federated.errors import DataError
 from fate_federated.gateway.model_parts import ModelFiles
 from fate_federated.gateway.tables import Tables
-from fate_federated.registry.repository import COPY_BYTES
+from fate_federated.registry.objects import COPY_BYTES
 from fate_federated.registry.tables import fingerprint, table_branch
 from fate_federated.wire.model_records import Snapshot
 from fate_federated.wire.records import TableRecord
@@ -41,13 +41,13 @@ class Snapshots:
         repository = self._files.repository
         group, branch = table_branch(record.namespace, record.name)
         before = repository.ref("branch", group, branch)
-        with repository.staging() as folder:
+        with repository.objects.staging() as folder:
             try:
                 with fsspec.open(record.location, "rb") as source, (folder / FILE).open("wb") as copy:
                     shutil.copyfileobj(source, copy, COPY_BYTES)
             except OSError as error:
                 raise DataError(f"The table at {record.location} cannot be read: {error}") from error
-            kept = repository.keep(folder)
+            kept = repository.objects.keep(folder)
         file = kept.files[FILE]
         if before and repository.folder_of(before).files[FILE].md5 == file.md5:
             return Snapshot(file.md5, before, file.bytes, unchanged=True)

@@ -7,10 +7,13 @@ the registry. Branches and tags of the repository are those of the registry, and
 repository that somebody edited by hand is put right again from the database, and the gateway never touches what a
 person has checked out.
 
-``names``       what branches, tags and models may be called
-``layout``      FATE's files of one party's part of a version
-``repository``  git and DVC, in process
-``history``     the tree of versions, and its drawing
-``diff``        in what two versions differ
-``archive``     FATE 1.x's zip
+``names``           what branches, tags and models may be called
+``layout``          FATE's files of one party's part of a version
+``version_files``   those files, put together from what tasks left
+``objects``         the files under DVC, in process
+``repository``      git beside it; ``new_repository`` makes both
+``history``         the tree of versions, and its drawing
+``diff``            in what two versions differ
+``archive``         FATE 1.x's zip
+``tables``          what a version says of the tables it was trained on
 """

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from fate_federated.errors import ConfigError, SiteError
 from fate_federated.party import Party
-from fate_federated.registry.repository import create_repository
+from fate_federated.registry.new_repository import create_repository
 from fate_federated.settings import LOOPBACK, MAX_PORT, AirflowSettings, SiteSettings, load_site, parse_site
 from fate_federated.site.airflow_config import PORTS_PER_SITE, AirflowPlan, write_airflow
 from fate_federated.site.layout import SiteLayout
