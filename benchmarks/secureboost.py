@@ -197,8 +197,8 @@ def tables_of(features: np.ndarray, label: np.ndarray | None, own: int) -> dict[
 def predict(report: Report, params: dict[str, Any]) -> None:
     """Predict a million rows with trees of a few."""
     federation = Federation([GUEST, HOST], seed=1)
-    short = {**params, "encrypt_param": {"key_length": 1024}}
-    trained = federation.run("HeteroSecureBoost", short, tables_of(*rows_like_credit(2_000, 50), 10))
+    short = {**params, "encrypt_param": {"key_length": 1024}, "bin_num": 4}
+    trained = federation.run("HeteroSecureBoost", short, tables_of(*rows_like_credit(1_000, 50), 10))
     tables = tables_of(rows_like_credit(1_000_000, 50)[0], None, 10)
     inputs = {party: Inputs(data={"test_data": [table]}, model=trained[party].model) for party, table in tables.items()}
     with Watch() as watch:

@@ -12,6 +12,7 @@ from fate_components.sbt_feature_transformer.model import (
     boosted_model,
     is_dense,
     leaf_features,
+    leaf_names,
     transformer_model,
 )
 from fate_components.sbt_feature_transformer.spec import SBTFeatureTransformerParams
@@ -46,10 +47,18 @@ class SBTFeatureTransformer(Component[SBTFeatureTransformerParams]):
         ctx.hosts.push("plan", plan.to_wire())
         boosted = boosted_model(transformer)
         forest = forest_of(boosted)
-        answers = pull_answers(ctx, forest, len(table), "routes")
-        leaves = leaf_features(forest, _features(table, forest.header, boosted), answers)
+        features = _features(table, forest.header, boosted)
+        parts = [
+            leaf_features(forest, features[rows], answers)
+            for rows, answers in pull_answers(ctx, forest, len(table), "routes")
+        ]
         kind = pa.float64() if is_dense(transformer) else pa.int8()
-        columns = {name: pa.array(ends.astype(np.int8)).cast(kind) for name, ends in leaves.items()}
+        columns = {
+            name: pa.array(
+                np.concatenate([part[name] for part in parts] or [np.empty(0, np.bool_)]).astype(np.int8)
+            ).cast(kind)
+            for name in leaf_names(forest)
+        }
         log.info("%d trees made %d columns", len(forest.trees), len(columns))
         ctx.tracker.set_summary({"trees": len(forest.trees), "leaves": len(columns)})
         return Outputs([table.with_columns(columns)], transformer)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from fate_components.secureboost.model import Bits, Floats, Forest
+from fate_components.secureboost.model import Bits, Floats, Forest, Tree
 from fate_federated.errors import ModelError
 from fate_federated.pb.model import boosting_tree_pb2 as pb
 from fate_federated.task.model import Model
@@ -16,21 +15,31 @@ MODULE = "SBTFeatureTransformer"
 BOOSTED = ("HeteroSecureBoost", "HeteroFastSecureBoost")
 
 
-def leaf_features(
-    forest: Forest, features: Floats, answers: Mapping[int, Sequence[Bits]]
-) -> dict[str, npt.NDArray[np.bool_]]:
+def leaf_names(forest: Forest) -> list[str]:
+    """The columns: of each leaf of each tree."""
+    return [_name(number, leaf) for number, tree in enumerate(forest.trees) for leaf in _leaves(tree)]
+
+
+def leaf_features(forest: Forest, features: Floats, answers: Mapping[int, Sequence[Bits]]) -> dict[str, Bits]:
     """For each leaf of each tree, by its column's name, whether rows end there.
 
     Args:
         features: the guest's.
         answers: by site and tree, what hosts say, see :meth:`fate_components.secureboost.model.Tree.leaves`.
     """
-    columns = {}
+    columns: dict[str, Bits] = {}
     for number, tree in enumerate(forest.trees):
         ends = tree.leaves(features, {site: bits[number] for site, bits in answers.items()})
-        for leaf in np.flatnonzero(tree.owner < 0).tolist():
-            columns[f"sbt_tree_{number}_leaf_{leaf}"] = ends == leaf
+        columns |= {_name(number, leaf): ends == leaf for leaf in _leaves(tree)}
     return columns
+
+
+def _leaves(tree: Tree) -> list[int]:
+    return np.flatnonzero(tree.owner < 0).tolist()
+
+
+def _name(tree: int, leaf: int) -> str:
+    return f"sbt_tree_{tree}_leaf_{leaf}"
 
 
 def transformer_model(boosted: Model, *, dense: bool) -> Model:

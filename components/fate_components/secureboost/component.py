@@ -14,8 +14,8 @@ from fate_components.secureboost.model import forest_of, host_forest_of
 from fate_components.secureboost.prediction import (
     features_for,
     prediction_table,
-    pull_answers,
     push_answers,
+    scores_with_hosts,
 )
 from fate_components.secureboost.spec import HeteroFastSecureBoostParams, HeteroSecureBoostParams
 from fate_components.tables import row_digest
@@ -53,7 +53,7 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
         if self.params.EINI_inference:
             scores = hidden_scores(ctx, forest, features, self.params)
         else:
-            scores = forest.scores(features, pull_answers(ctx, forest, len(table), "predicted"))
+            scores = scores_with_hosts(ctx, forest, features, "predicted")
         predicted = prediction_table(table, scores, forest.classes, model, self.params, "predict")
         return Outputs([predicted], model)
 

@@ -27,7 +27,7 @@ from fate_components.secureboost.outputs import (
     with_gains,
 )
 from fate_components.secureboost.packing import Layout
-from fate_components.secureboost.prediction import features_of, prediction_table, pull_answers
+from fate_components.secureboost.prediction import features_of, prediction_table, scores_with_hosts
 from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled
 from fate_components.secureboost.spec import HeteroSecureBoostParams, TreeTrainingParams
 from fate_components.secureboost.splitting import Criterion
@@ -134,10 +134,9 @@ def train_guest(
     )
     if before is not None:
         forest = Forest(header, sites, old_trees, dimensions, start, params.learning_rate, labels.classes)
-        course.scores = forest.scores(features, pull_answers(ctx, forest, len(train), "train_before"))
+        course.scores = scores_with_hosts(ctx, forest, features, "train_before")
         if validated is not None:
-            answers = pull_answers(ctx, forest, len(validated), "validate_before")
-            course.validated = forest.scores(validated, answers)
+            course.validated = scores_with_hosts(ctx, forest, validated, "validate_before")
     binned = Binned.of(features, params.bin_num)
     layout = Layout.of(
         private.public.bits, plan.rows, params.precision, compress=params.cipher_compress, outputs=outputs
@@ -178,10 +177,10 @@ def train_guest(
             gains += growing.gains
             course.scores[:, part] += params.learning_rate * tree.weight[leaves]
             if validated is not None:
-                forest = Forest(header, sites, (tree,), 1, np.zeros(1), params.learning_rate, labels.classes)
-                answers = pull_answers(ctx, forest, len(validated), "validate", step)
-                leaves = tree.leaves(validated, {site: bits[0] for site, bits in answers.items()})
-                course.validated[:, part] += params.learning_rate * tree.weight[leaves]
+                nothing = np.zeros(outputs)
+                forest = Forest(header, sites, (tree,), outputs, nothing, params.learning_rate, labels.classes)
+                added = scores_with_hosts(ctx, forest, validated, "validate", step)
+                course.validated[:, part] += added if isinstance(part, slice) else added[:, 0]
         course.gains.append(gains)
         loss = float(np.average(objective.loss(labels.numbers, course.scores), weights=weight))
         ctx.log_loss(number, loss)

@@ -48,8 +48,16 @@ class Splits:
         Args:
             features: in the order of the header, shape (rows, columns), missing values as NaN.
         """
-        values = features[:, self.features]
-        left: Bits = np.where(np.isnan(values), self.missing_left, values <= self.thresholds)
+        every = np.arange(len(features))
+        left = [self.sends_left(node, features, every) for node in range(len(self.nodes))]
+        return np.stack(left, axis=1) if left else np.empty((len(features), 0), np.bool_)
+
+    def sends_left(self, node: int, features: Floats, rows: Integers) -> Bits:
+        """For some rows at one node, given by its place in ``nodes``, shape (len(rows),)."""
+        values = features[rows, self.features[node]]
+        left: Bits = values <= self.thresholds[node]
+        if self.missing_left[node]:
+            left |= np.isnan(values)
         return left
 
 
@@ -99,18 +107,23 @@ class Tree:
             features: the guest's.
             answers: what the other sites answer: whether each row goes left at each of their nodes.
         """
-        inner = np.flatnonzero(self.owner >= 0)
-        column = np.zeros(len(self.left), dtype=np.int64)
-        column[inner] = np.arange(len(inner))
-        go_left = np.empty((len(features), max(len(inner), 1)), dtype=np.bool_)
-        go_left[:, column[self.own.nodes]] = self.own.goes_left(features)
-        for site, bits in answers.items():
-            go_left[:, column[self.nodes_of(site)]] = bits
-        rows, place = np.arange(len(features)), np.zeros(len(features), dtype=np.int64)
-        while len(rows):
-            rows = rows[self.owner[place[rows]] >= 0]
-            at = place[rows]
-            place[rows] = np.where(go_left[rows, column[at]], self.left[at], self.right[at])
+        asked = {node: (site, column) for site in answers for column, node in enumerate(self.nodes_of(site).tolist())}
+        own = {node: column for column, node in enumerate(self.own.nodes.tolist())}
+        place = np.empty(len(features), dtype=np.int64)
+        # Each row is looked at only in the nodes that it comes to.
+        waiting = [(0, np.arange(len(features)))]
+        while waiting:
+            node, rows = waiting.pop()
+            if self.owner[node] < 0:
+                place[rows] = node
+                continue
+            if node in own:
+                left = self.own.sends_left(own[node], features, rows)
+            else:
+                site, column = asked[node]
+                left = answers[site][rows, column]
+            waiting.append((int(self.left[node]), rows[left]))
+            waiting.append((int(self.right[node]), rows[~left]))
         return place
 
 
@@ -161,15 +174,28 @@ class HostForest:
 
     def answers(self, features: Floats) -> npt.NDArray[np.uint8]:
         """Whether rows go left at all nodes of all trees, eight to a byte, shape (rows, bytes)."""
-        bits = [tree.goes_left(features) for tree in self.trees]
-        return np.packbits(np.concatenate([np.empty((len(features), 0), np.bool_), *bits], axis=1), axis=1)
+        asked = [(tree, node) for tree in self.trees for node in range(len(tree.nodes))]
+        packed = np.zeros((-(-len(asked) // 8), len(features)), dtype=np.uint8)
+        # Column by column: both the features and the bytes of a node lie together in memory.
+        columns = np.asfortranarray(features)
+        missing = np.isnan(columns)
+        for number, (tree, node) in enumerate(asked):
+            feature = tree.features[node]
+            left = columns[:, feature] <= tree.thresholds[node]
+            if tree.missing_left[node]:
+                left |= missing[:, feature]
+            packed[number // 8] |= left.view(np.uint8) << np.uint8(7 - number % 8)
+        return np.ascontiguousarray(packed.T)
 
 
 def unpacked_answers(packed: npt.NDArray[np.uint8], counts: Sequence[int]) -> list[Bits]:
     """What :meth:`HostForest.answers` packed, by tree; ``counts`` are the nodes in each."""
-    ends = np.cumsum([0, *counts])
-    bits = np.unpackbits(packed, axis=1, count=int(ends[-1])).astype(np.bool_)
-    return [bits[:, start:end] for start, end in pairwise(ends.tolist())]
+    ends = np.cumsum([0, *counts]).tolist()
+    by_byte = np.ascontiguousarray(packed.T)
+    bits = np.empty((ends[-1], len(packed)), dtype=np.bool_)
+    for number, bit in enumerate(bits):
+        np.not_equal(by_byte[number // 8] & np.uint8(128 >> number % 8), 0, out=bit)
+    return [bits[start:end].T for start, end in pairwise(ends)]
 
 
 def probability(scores: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,13 +14,13 @@ from fate_components.secureboost.objective import objective_of
 from fate_components.secureboost.spec import TreeTrainingParams
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.pb.model import boosting_tree_pb2 as pb
-from fate_federated.task.context import TaskContext
+from fate_federated.task.context import Peer, TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
-BATCH = 1 << 17
+BATCH = 1 << 16
 """Rows whose answers are sent at once."""
 
 
@@ -70,8 +71,10 @@ def push_answers(ctx: TaskContext, forest: HostForest, features: Floats, tag: st
         ctx.guest.push(tag, {"nodes": counts, "answers": answers}, (*step, number))
 
 
-def pull_answers(ctx: TaskContext, forest: Forest, rows: int, tag: str, step: Step = ()) -> dict[int, list[Bits]]:
-    """What hosts answer, by site and tree.
+def pull_answers(
+    ctx: TaskContext, forest: Forest, rows: int, tag: str, step: Step = ()
+) -> Iterator[tuple[slice, dict[int, list[Bits]]]]:
+    """What hosts answer, by site and tree, for some rows after the other.
 
     Raises:
         ModelError: a host has other nodes than the guest knows of it.
@@ -80,26 +83,35 @@ def pull_answers(ctx: TaskContext, forest: Forest, rows: int, tag: str, step: St
     by_name = {f"{host.party.role}:{host.party.party_id}": host for host in ctx.hosts}
     if unknown := [site for site in forest.sites[1:] if site not in by_name]:
         raise ModelError(f"The model needs {', '.join(unknown)}, which takes no part.")
-    found = {}
-    for name, host in by_name.items():
-        site = forest.sites.index(name) if name in forest.sites[1:] else -2
-        counts = [len(tree.nodes_of(site)) for tree in forest.trees]
-        width = -(-sum(counts) // 8)
-        parts: list[list[Bits]] = []
-        for number, start in enumerate(range(0, rows, BATCH)):
-            size = min(BATCH, rows - start)
-            match host.pull(tag, (*step, number)):
-                case {"nodes": np.ndarray() as nodes, "answers": np.ndarray() as answers}:
-                    if nodes.tolist() != counts:
-                        raise ModelError(f"The model of {host.party} does not belong to the guest's.")
-                    if answers.dtype != np.uint8 or answers.shape != (size, width):
-                        raise MessageRejected(f"{host.party} sent something else than where its rows go.")
-                    parts.append(unpacked_answers(answers, counts))
-                case _:
-                    raise MessageRejected(f"{host.party} sent something else than where its rows go.")
-        if site > 0:
-            found[site] = [np.concatenate(some) for some in zip(*parts, strict=True)]
-    return found
+    places = {name: forest.sites.index(name) if name in forest.sites[1:] else -2 for name in by_name}
+    counts = {place: [len(tree.nodes_of(place)) for tree in forest.trees] for place in places.values()}
+    for number, start in enumerate(range(0, rows, BATCH)):
+        size = min(BATCH, rows - start)
+        found = {}
+        for name, host in by_name.items():
+            place = places[name]
+            answers = _answers(host, host.pull(tag, (*step, number)), counts[place], size)
+            if place > 0:
+                found[place] = answers
+        yield slice(start, start + size), found
+
+
+def _answers(host: Peer, message: object, counts: list[int], rows: int) -> list[Bits]:
+    match message:
+        case {"nodes": np.ndarray() as nodes, "answers": np.ndarray() as answers}:
+            if nodes.tolist() != counts:
+                raise ModelError(f"The model of {host.party} does not belong to the guest's.")
+            if answers.dtype == np.uint8 and answers.shape == (rows, -(-sum(counts) // 8)):
+                return unpacked_answers(answers, counts)
+    raise MessageRejected(f"{host.party} sent something else than where its rows go.")
+
+
+def scores_with_hosts(ctx: TaskContext, forest: Forest, features: Floats, tag: str, step: Step = ()) -> Floats:
+    """The guest's scores, shape (rows, dimensions), with what hosts answer; see :func:`pull_answers`."""
+    scores = np.empty((len(features), forest.dimensions))
+    for rows, answers in pull_answers(ctx, forest, len(features), tag, step):
+        scores[rows] = forest.scores(features[rows], answers)
+    return scores
 
 
 def prediction_table(
