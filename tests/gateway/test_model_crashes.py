@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.gateway.conftest import ALL, GUEST, HOST, Federation, TestSite, eventually
-from tests.gateway.model_federation import history, train
+from tests.gateway.conftest import ALL, ARBITER, GUEST, HOST, Federation, TestSite, eventually
+from tests.gateway.model_federation import ask, committed, history, run_training, train
+from tests.gateway.test_restart import own_process
 
 from fate_federated.errors import FateFederatedError
 from fate_federated.gateway import model_coordinator, model_local
 from fate_federated.gateway.client import GatewayClient, open_channel
 from fate_federated.party import Party
-from fate_federated.wire.model_records import Action, ModelOperation, ModelRequest
+from fate_federated.status import JobStatus
+from fate_federated.wire.model_records import Action, ModelOperation, ModelRequest, OperationState
 
 
 class Death:
@@ -122,3 +124,37 @@ def _deploy(federation: Federation, branch: str) -> ModelOperation | FateFederat
             return client.models.change(request)
         except FateFederatedError as error:
             return error
+
+
+def test_a_promise_outlives_the_process_that_gave_it(federation: Federation) -> None:
+    train(federation, 0.5)
+    federation[ARBITER].stop()
+    with own_process(federation[HOST]) as process:
+        operation = ask(federation, Action.DEPLOY, ref="experiment", wait_seconds=2)
+        assert (operation.state, operation.detail) == (OperationState.PREPARING, "Waits for arbiter-10000")
+        here = federation[HOST].client().models.operations(only_open=True)
+        assert [each.change.change_id for each in here] == [operation.change.change_id]
+        process.kill()
+        process.wait()
+    federation[HOST].start()
+    federation[ARBITER].start()
+    all_agree(federation)
+    for party in ALL:
+        version = federation[party].client().models.version("credit@product")
+        assert version.about == operation.change.version
+
+
+def test_a_commit_at_a_jobs_end_waits_for_a_party_that_is_down(federation: Federation) -> None:
+    job = run_training(federation, 0.5)
+    for party in (HOST, ARBITER):
+        federation[party].client().finish_job(job.job_id, party, JobStatus.SUCCESS)
+    federation[HOST].stop()
+    guest = federation[GUEST].client()
+    guest.finish_job(job.job_id, GUEST, JobStatus.SUCCESS)
+    _, operation = guest.models.of_job(job.job_id, 2.0)
+    assert operation is not None
+    assert operation.state is OperationState.PREPARING
+    assert guest.models.list() == (), "never half-done"
+    federation[HOST].start()
+    assert committed(federation, job).version == job.job_id
+    all_agree(federation)
