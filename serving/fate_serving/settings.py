@@ -116,8 +116,6 @@ class ServingSettings(_Settings):
     """What a request takes at most, unless its caller gives it less."""
     drain_seconds: float = Field(3.0, ge=0)
     """What requests in progress have to end when the process stops."""
-    model_url: str = ""
-    """FATE-Flow's ``model/transfer``, for models that FATE trained; empty for none."""
     processors: tuple[str, ...] = ()
     """Entry points of the group ``fate_serving.processors``, applied in this order."""
     home: Path = Field(default=Path(), exclude=True)

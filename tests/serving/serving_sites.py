@@ -81,6 +81,10 @@ class Sites:
         self._channels.append(channel)
         return Client(channel)
 
+    def running(self, name: str) -> Serving:
+        """The last site of that name."""
+        return next(each for each in reversed(self._running) if each.site.name == name)
+
     async def stop(self, serving: Serving) -> None:
         self._running.remove(serving)
         await serving.stop()
