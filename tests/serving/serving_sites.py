@@ -54,11 +54,11 @@ class Sites:
         self._channels: list[grpc.aio.Channel] = []
 
     async def start(
-        self, name: str, parties: tuple[Party, ...], versions: Versions | None = None, **settings: Any
+        self, name: str, parties: tuple[Party, ...], versions: Versions | None = None, tls: Any = None, **settings: Any
     ) -> Serving:
         home = self.folder / name
         home.mkdir(exist_ok=True)
-        site = SiteSettings(name=name, parties=tuple(map(str, parties)), home=home)
+        site = SiteSettings(name=name, parties=tuple(map(str, parties)), tls=tls, home=home)
         serving = build(site, ServingSettings.model_validate({**ANYWHERE, **settings, "home": home}), versions)
         await serving.start()
         self._running.append(serving)
