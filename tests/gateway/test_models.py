@@ -24,7 +24,7 @@ from tests.gateway.model_federation import (
 )
 
 from fate_federated.dsl.document import read_json
-from fate_federated.errors import ModelNotFound, RegistryError
+from fate_federated.errors import JobError, ModelNotFound, RegistryError
 from fate_federated.gateway import model_coordinator
 from fate_federated.pb.model.linear_model_pb2 import LRModelParam
 from fate_federated.registry.repository import ModelRepository
@@ -123,6 +123,17 @@ def test_a_prediction_uses_what_a_tag_means_when_it_starts(federation: Federatio
     job = site.client().start_job(GUEST, f"scores.{GUEST}", "manual__1", files)
     for party in ALL:
         assert federation[party].client().trained_version(job.job_id, "credit@v1") == first.version
+
+    ask(federation, Action.DELETE_TAG, name="v1")
+    assert ask(federation, Action.RETIRE, ref=first.version).state is OperationState.DONE
+    retired = JobFiles("scores", completed.dsl_text, completed.conf_text.replace("credit@v1", first.version))
+    federation.drop(GUEST, retired)
+    with pytest.raises(JobError, match=f"Version {first.version} is retired"):
+        site.client().start_job(GUEST, f"scores.{GUEST}", "manual__3", retired)
+    with pytest.raises(RegistryError, match="is retired"):
+        site.client().models.read(first.version, GUEST, LR, "model", "Param")
+    ask(federation, Action.UNRETIRE, ref=first.version)
+    ask(federation, Action.TAG, name="v1", ref=first.version)
 
     missing = JobFiles("scores", completed.dsl_text, completed.conf_text.replace("credit@v1", "credit@v2"))
     federation.drop(GUEST, missing)
