@@ -59,9 +59,9 @@ def encryption(report: Report, private: PrivateKey) -> None:
 
     report.add("key", seconds(lambda: generate_keypair(private.public.bits)), "s")
     table = FixedBase(ours.hn, ours.modulus, ours.bits // 2)
-    report.add("table for encryption, once per key", seconds(lambda: table.random_powers(131), repeats=1), "s")
+    report.add("table for encryption and 1,001 powers", seconds(lambda: table.random_powers(1001), repeats=1), "s")
     for key in (ours, private):
-        EncryptedArray.encrypt(key, numbers[:140])
+        EncryptedArray.encrypt(key, np.tile(numbers, 6))
     mine, yours = EncryptedArray.encrypt(ours, numbers), [theirs.encrypt(number) for number in some]
     add(
         "encrypt", seconds(lambda: EncryptedArray.encrypt(ours, numbers)), len(numbers),
