@@ -39,10 +39,10 @@ def labels_of(table: Table) -> list[Any]:
     [
         ([0, 1, 1], {"label_encoder": {"0": 1, "1": 0}}, [1, 0, 0]),
         ([0.0, 1.0, 1.0], {"label_encoder": {"0": 1, "1": 0}}, [1, 0, 0]),
-        ([0, 1, 2, 3], {"label_encoder": {"0": 1, "1": 0}}, [1, 0, 2, 3]),
+        ([0, 1, 1], {"label_encoder": {"0": 1, "1": 0, "2": 3}}, [1, 0, 0]),
         (["sick", "well"], {"label_encoder": {"sick": 1, "well": 0}, "label_list": ["sick", "well"]}, [1, 0]),
         ([1, -1], {"label_encoder": {"-1": "no", "1": "yes"}}, ["yes", "no"]),
-        ([1, 2], {"label_encoder": {"1": 0.5}}, [0.5, 2.0]),
+        ([1, 2], {"label_encoder": {"1": 0.5, "2": 2}}, [0.5, 2.0]),
         ([7, -3, 7, 5], {}, [2, 0, 2, 1]),
         (["b", "a"], {}, [1, 0]),
         ([7, 5], {"label_list": [9, 5, 7]}, [1, 0]),
@@ -99,7 +99,7 @@ def test_labels_in_json_are_exchanged_at_once(pairs: dict[Any, Any]) -> None:
 
 @given(values=st.lists(st.none() | st.sampled_from([0, 1, 2, 3]), min_size=1))
 def test_exchanging_twice_two_labels_gives_them_back(values: list[Any]) -> None:
-    swap = Encoder({0: 1, 1: 0})
+    swap = Encoder({0: 1, 1: 0, 2: 2, 3: 3})
     assert encode(swap, encode(swap, pa.array(values, pa.int64()))).to_pylist() == values
 
 
@@ -121,6 +121,8 @@ def test_a_host_without_predictions_has_nothing_to_turn_back(guest: Party, host:
     ("labels", "params", "text"),
     [
         ([1, 2, 3], {"label_list": [1, 2]}, "label_list does not name 1 of the 3 labels"),
+        ([1, 2, 1], {"label_encoder": {"1": 2}}, "1 of the 2 labels of the rows have no other label"),
+        ([1, 2], {"label_encoder": {"a": 1}}, "2 of the 2 labels of the rows have no other label"),
         (list(range(1001)), {}, "1001 labels; 1000 are the most that can be classes"),
     ],
 )
@@ -129,6 +131,17 @@ def test_labels_that_are_not_expected_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=text):
         exchange(guest, rows(labels), params)
+
+
+def test_a_model_refuses_labels_that_its_training_did_not_have(guest: Party) -> None:
+    fitted = exchange(guest, rows([0, 1]), {})
+    with pytest.raises(DataError, match="1 of the 3 labels of the rows have no other label"):
+        exchange(guest, rows([0, 2, 1]), None, fitted.model)
+
+
+def test_labels_of_the_encoder_that_no_row_has_are_told(guest: Party, caplog: pytest.LogCaptureFixture) -> None:
+    exchange(guest, rows([0]), {"label_encoder": {"0": 1, "1": 0}})
+    assert "label_encoder names 1 labels that no row has" in caplog.text
 
 
 def test_a_list_that_is_not_the_encoder_s_is_refused(guest: Party) -> None:

@@ -69,7 +69,11 @@ class LabelTransform(Component[LabelTransformParams]):
             return Encoder({})
         there = _labels(table.data.column(table.label_column))
         if given is not None:
-            return Encoder({same_label(old, there): new for old, new in given.items()})
+            pairs = {same_label(old, there): new for old, new in given.items()}
+            absent = len(pairs.keys() - set(there))
+            if absent:
+                log.warning("label_encoder names %d labels that no row has", absent)
+            return Encoder(pairs)
         if listed is not None:
             unknown = len(set(there) - set(listed))
             if unknown:

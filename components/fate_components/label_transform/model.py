@@ -18,7 +18,7 @@ class Encoder:
     """Which label takes the place of which.
 
     Attributes:
-        pairs: the new label by the old one. A label that is no key stays.
+        pairs: the new label by the old one.
     """
 
     pairs: Mapping[Label, Label]
@@ -49,9 +49,20 @@ def same_label(text: str, labels: Sequence[Label]) -> Label:
 
 
 def encode(encoder: Encoder, values: pa.Array) -> pa.Array:
-    """New labels for old ones; missing ones stay missing. Whole where all are, texts where some are."""
+    """New labels for old ones; missing ones stay missing. Whole where all are, texts where some are.
+
+    Raises:
+        DataError: a label is not in the encoder.
+    """
     distinct = values.unique()
-    new = [None if old is None else encoder.pairs.get(_plain(old), _plain(old)) for old in distinct.to_pylist()]
+    olds = [None if old is None else _plain(old) for old in distinct.to_pylist()]
+    unknown = [old for old in olds if old is not None and old not in encoder.pairs]
+    if unknown:
+        raise DataError(
+            f"{len(unknown)} of the {len(olds) - olds.count(None)} labels of the rows have no other label in "
+            "label_encoder. Name every label there is, one that shall stay by itself."
+        )
+    new = [None if old is None else encoder.pairs[old] for old in olds]
     kinds = {type(label) for label in new if label is not None}
     target = pa.string() if str in kinds else pa.float64() if float in kinds else pa.int64()
     texts = [None if label is None else str(label) for label in new]
