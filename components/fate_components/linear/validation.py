@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,6 +18,8 @@ from fate_components.linear.model import Floats
 from fate_federated.errors import ConfigError
 from fate_federated.task.context import Tracker
 from fate_federated.task.table import Table
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["binary", "multi", "regression"]
 Scores = dict[str, float]
@@ -91,10 +94,11 @@ class Validation:
 
     Attributes:
         name: of the metrics: the component's.
-        metrics: what is computed; the first chooses the best iteration.
+        metrics: what is computed; the first that the validation rows have a value of chooses the best iteration.
         patience: validations without an improvement after which to stop; None for never.
         first_only: whether only the first metric counts for that; else any that does not improve stops.
         history: values by kind of rows (train, validate) and metric, one for each validation.
+        merits: of the validation rows, by metric: the more the better, -inf where one could not be computed.
     """
 
     tracker: Tracker
@@ -103,6 +107,7 @@ class Validation:
     patience: int | None
     first_only: bool
     history: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    merits: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, iteration: int, scores: dict[str, Scores]) -> Standing:
         """Keep the metrics of an iteration, by kind of rows, and compare those of the validation rows with before."""
@@ -114,17 +119,28 @@ class Validation:
                             "unit_name": "iters"}  # fmt: skip
                     point = (float(iteration), values[metric])
                     self.tracker.log_metric(kind, f"{self.name}_{metric}_by_iteration", [point], meta)
-        judged = [self.history["validate"][name] for name in self.metrics if name in self.history.get("validate", {})]
-        if not judged:
+        if "validate" not in scores:
             return Standing(best=True, stop=False)
-        ages = [
-            _since_best(values, falling="error" in name) for name, values in zip(self.metrics, judged, strict=False)
-        ]
+        ages = self._ages(scores["validate"])
+        if not ages:
+            return Standing(best=True, stop=False)
         considered = ages[:1] if self.first_only else ages
         return Standing(ages[0] == 0, self.patience is not None and max(considered) >= self.patience)
 
+    def _ages(self, values: Scores) -> list[int]:
+        """Validations since the best value of each metric that ever had one, this validation's included."""
+        if not self.merits and (absent := [name for name in self.metrics if name not in values]):
+            rest = len(absent) < len(self.metrics)
+            log.warning(
+                "%s cannot be computed of the validation rows: %s", ", ".join(absent),
+                "the other metrics judge them" if rest else "no iteration is judged, and nothing stops the training",
+            )  # fmt: skip
+        for name in self.metrics:
+            turned = -1.0 if "error" in name else 1.0
+            self.merits.setdefault(name, []).append(turned * values[name] if name in values else -np.inf)
+        return [_since_best(merits) for merits in self.merits.values() if max(merits) > -np.inf]
 
-def _since_best(values: list[float], *, falling: bool) -> int:
+
+def _since_best(merits: list[float]) -> int:
     """Validations since the first time that the best value was reached."""
-    turned = -np.array(values) if falling else np.array(values)
-    return len(values) - 1 - int(np.argmax(turned))
+    return len(merits) - 1 - int(np.argmax(merits))
