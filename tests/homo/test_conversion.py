@@ -1,4 +1,4 @@
-"""Models of HomoLR in scikit-learn and PMML."""
+"""Models of HomoLR in scikit-learn and PMML, of HomoSecureBoost in LightGBM."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from fate_components.homo.conversion import PMML, as_pmml, as_sklearn
+from fate_components.homo.conversion import PMML, as_lightgbm, as_pmml, as_sklearn
+from fate_components.secureboost.model import forest_of
 from fate_federated.errors import ModelError
+from fate_federated.pb.model.boosting_tree_pb2 import BoostingTreeModelMeta, BoostingTreeModelParam
 from fate_federated.pb.model.linear_model_pb2 import LRModelMeta, LRModelParam, OneVsRestResult, SingleModel
 from fate_federated.task.model import Model
 
@@ -74,5 +76,64 @@ def test_what_has_no_form_outside_is_said() -> None:
     model, *_ = fitted(3)
     with pytest.raises(ModelError, match="one regression for each"):
         as_pmml(model)
-    with pytest.raises(ModelError, match="HeteroLR has no form outside of its federation"):
+    with pytest.raises(ModelError, match="HeteroLR has no such form outside of its federation"):
         as_sklearn(Model("HeteroLR", model.meta, model.param))
+
+
+def boosted(classes: int) -> Model:
+    """Trees of a depth of 2, as HomoSecureBoost writes them; a round has a tree for each of several classes."""
+    generator = np.random.default_rng(classes)
+    dimensions = classes if classes > 2 else 1
+    param = BoostingTreeModelParam(
+        tree_num=3 * dimensions, tree_dim=dimensions, num_classes=classes, init_score=[0.25] * dimensions,
+        feature_name_fid_mapping=dict(enumerate(NAMES)), labels=list(map(float, range(classes))),
+    )  # fmt: skip
+    for number in range(3 * dimensions):
+        tree = param.trees_.add()
+        if number == 0:
+            tree.tree_.add(id=0, is_leaf=True, weight=0.5, sitename="guest:9999")
+            continue
+        for node in range(7):
+            if node < 3:
+                feature = int(generator.integers(4))
+                tree.tree_.add(
+                    id=node, sitename="guest:9999", fid=feature, left_nodeid=2 * node + 1, right_nodeid=2 * node + 2
+                )
+                tree.split_maskdict[node] = float(generator.normal())
+                tree.missing_dir_maskdict[node] = int(generator.choice([-1, 1]))
+            else:
+                tree.tree_.add(id=node, is_leaf=True, weight=float(generator.normal()), sitename="guest:9999")
+    return Model("HomoSecureBoost", BoostingTreeModelMeta(learning_rate=0.3), param)
+
+
+def read_as_lightgbm_does(text: str, features: np.ndarray) -> np.ndarray:
+    """Raw scores, by what LightGBM's documentation says of its format."""
+    head, *trees = text.split("Tree=")
+    said = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
+    assert [len(f"Tree={each}".removesuffix("end of trees\n").encode()) for each in trees] == list(
+        map(int, said["tree_sizes"].split())
+    )
+    per_round = int(said["num_tree_per_iteration"])
+    scores = np.zeros((len(features), per_round))
+    for number, block in enumerate(trees):
+        fields = {
+            key: value.split() for key, value in (line.split("=", 1) for line in block.splitlines() if "=" in line)
+        }
+        for row, values in enumerate(features):
+            at = 0 if len(fields["leaf_value"]) > 1 else -1
+            while at >= 0:
+                value, kind = values[int(fields["split_feature"][at])], int(fields["decision_type"][at])
+                left = bool(kind & 2) if np.isnan(value) else value <= float(fields["threshold"][at])
+                at = int(fields["left_child" if left else "right_child"][at])
+            scores[row, number % per_round] += float(fields["leaf_value"][~at])
+    return scores
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_trees_score_the_same_in_lightgbm(classes: int) -> None:
+    model = boosted(classes)
+    features = np.random.default_rng(7).normal(size=(200, 4))
+    features[::5, 1] = np.nan
+    scores = read_as_lightgbm_does(as_lightgbm(model), features)
+    np.testing.assert_allclose(scores, forest_of(model).scores(features, {}), rtol=1e-12)
+    assert ("multiclass num_class:3" in as_lightgbm(model)) == (classes == 3)
