@@ -52,6 +52,8 @@ class _PartsView:
         grid = Table.grid(padding=(0, 2))
         grid.add_row(self._spinner, Text(f"site {self._name}"), Text(f"{time.monotonic() - self._began:.0f} s"))
         for part in Part:
+            if part is Part.SERVING and part not in self._health:
+                continue
             word = self._health.get(part, "waiting")
             grid.add_row("", Text(part), Text(word, style="green" if word == HEALTHY else "yellow"))
         return grid

@@ -225,7 +225,7 @@ class Site:
             health = part_health(states, gateway, api)
         now = time.time()
         parts = []
-        for part in Part:
+        for part in health:
             state = states.get(part)
             pid = state.pid if state else 0
             parts.append(
@@ -336,7 +336,7 @@ class Site:
                     if state.state == "FATAL" or len(pids[part]) > MAX_EXITS:
                         raise SiteError(f"{part} of site {self.name} ends again and again.{self._log_of(part)}")
                 if time.monotonic() > deadline:
-                    late = next(part for part in Part if health[part] != HEALTHY)
+                    late = next(part for part, word in health.items() if word != HEALTHY)
                     raise SiteError(
                         f"{late} of site {self.name} is not healthy after {deadline_seconds:g} seconds."
                         f"{self._log_of(late)}"

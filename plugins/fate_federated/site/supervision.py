@@ -24,6 +24,8 @@ class Part(StrEnum):
     SCHEDULER = "scheduler"
     DAG_PROCESSOR = "dag-processor"
     TRIGGERER = "triggerer"
+    SERVING = "serving"
+    """Only where the site's folder has a serving.yaml."""
 
 
 TOGETHER = "airflow"
@@ -31,6 +33,7 @@ TOGETHER_PARTS = (Part.SCHEDULER, Part.DAG_PROCESSOR, Part.TRIGGERER)
 """A supervisord group, which stops at once: first of all, so that tasks can still report to the API server and the
 gateway."""
 LAST_UP = 3
+SERVING_FILE = "serving.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ class Program:
 
 def programs(layout: SiteLayout) -> Mapping[Part, Program]:
     """What a site runs. The logs are read from the local disk, so no part serves them."""
+    serving = Program((sys.executable, "-m", "fate_serving", "--site", str(layout.home)), 2, 15)
     return {
+        **({Part.SERVING: serving} if (layout.home / SERVING_FILE).exists() else {}),
         Part.GATEWAY: Program((sys.executable, "-m", "fate_federated.gateway", "--site", str(layout.home)), 1, 15),
         Part.API_SERVER: Program(("airflow", "api-server"), 2, 10),
         Part.SCHEDULER: Program(("airflow", "scheduler", "--skip-serve-logs"), LAST_UP, 20),
