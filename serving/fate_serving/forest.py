@@ -49,7 +49,7 @@ class FlatForest:
         roots: where each tree begins.
         children: where a row goes on: at 2·node to the right, at 2·node + 1 to the left; of a leaf both are itself.
         question: the column, among all inner nodes, that says where a row goes on; 0 at leaves.
-        weights: of leaves, learning rate included.
+        weights: of leaves, learning rate included; of trees for all dimensions the shape is (nodes, dimensions).
         columns: by site, which of these columns are its nodes'.
         depth: steps until every row is in a leaf.
         tree_dimension: the dimension that each tree adds to.
@@ -77,7 +77,7 @@ class FlatForest:
         question[inner] = np.arange(len(inner))
         right = np.concatenate([[], *(tree.right + root for tree, root in zip(forest.trees, roots, strict=True))])
         left = np.concatenate([[], *(tree.left + root for tree, root in zip(forest.trees, roots, strict=True))])
-        weights = np.concatenate([np.empty(0), *(tree.weight for tree in forest.trees)]) * forest.learning_rate
+        weights = np.concatenate([tree.weight for tree in forest.trees] or [np.empty(0)]) * forest.learning_rate
         return cls(
             roots=roots,
             children=np.stack([right, left], axis=1).astype(np.int64).ravel(),
@@ -107,7 +107,9 @@ class FlatForest:
             place = self.children[2 * place + flat[row + self.question[place]]]
         leaves = self.weights[place]
         scores = np.tile(self.start, (rows, 1))
-        if self.dimensions == 1:
+        if self.weights.ndim == 2:
+            scores += leaves.sum(axis=1)
+        elif self.dimensions == 1:
             scores[:, 0] += leaves.sum(axis=1)
         else:
             for dimension in range(self.dimensions):
