@@ -25,9 +25,10 @@ _AIRFLOWS_NAMES = {Part.SCHEDULER: "scheduler", Part.DAG_PROCESSOR: "dag_process
 
 
 def part_health(states: Mapping[Part, PartState], gateway: GatewayClient, api: AirflowApi) -> dict[Part, str]:
-    """A word per part: ``healthy``, ``starting``, or ``no answer`` of a busy one, or what supervisord
-    says of one that does not run. Airflow's other parts are known from its API server only. Online serving is named where
-    it is one of the site's processes, and healthy as soon as it stays up."""
+    """A word per part: ``healthy``, ``starting``, or ``no answer`` of a busy one, or what supervisord says of one that
+    does not run. Airflow's other parts are known from its API server only. Online serving is named where it is one of
+    the site's processes, and is healthy as soon as it stays up.
+    """
     health = {part: _without_answer(states.get(part)) for part in Part if part in states or part is not Part.SERVING}
     if health.get(Part.SERVING) == STARTING and states[Part.SERVING].state == "RUNNING":
         health[Part.SERVING] = HEALTHY
