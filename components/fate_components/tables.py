@@ -23,7 +23,7 @@ def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data", *otherwise
     """
     table = inputs.first(port, *otherwise)
     if table is None:
-        raise DataError(f"{ctx.component} has no input {port} at {ctx.party}.")
+        raise DataError(f"{ctx.component} has no input {port} at {ctx.party}.", public=True)
     return table
 
 
@@ -48,7 +48,7 @@ def row_digest(table: Table) -> bytes:
     """
     ids = table.match_ids
     if ids.null_count:
-        raise DataError(f"{ids.null_count} rows have no id.")
+        raise DataError(f"{ids.null_count} rows have no id.", public=True)
     digest = hashlib.sha256(pc.binary_length(ids).to_numpy().astype("<i4").tobytes())
     digest.update("".join(ids.to_pylist()).encode())
     return digest.digest()
@@ -75,7 +75,8 @@ def receive_of_common_rows(ctx: TaskContext, table: Table, tag: str) -> npt.NDAr
             if rows != row_digest(table):
                 raise DataError(
                     f"The {len(table)} rows of {ctx.party} are not those of {ctx.guest.party} in the same order. "
-                    "Give all parties the output of the same Intersection."
+                    "Give all parties the output of the same Intersection.",
+                    public=True,
                 )
             return content
     raise MessageRejected(f"{ctx.guest.party} sent something other than an array and the digest of its rows.")

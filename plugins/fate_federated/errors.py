@@ -105,7 +105,14 @@ class DslError(FateFederatedError):
 
 
 class DataError(FateFederatedError):
-    """Data that cannot be used. Never names a value of a row, only its place."""
+    """Data that cannot be used. Never names a value of a row, only its place.
+
+    The text may name columns, so it stays at its party unless it is ``public``: see :func:`public_text`.
+    """
+
+    def __init__(self, text: str, *, public: bool = False) -> None:
+        super().__init__(text)
+        self.public = public
 
 
 class TableNotFound(DataError):
@@ -116,7 +123,8 @@ class TableNotFound(DataError):
         super().__init__(
             f"There is no table {namespace}.{name}{where}. "
             f"Upload it with `fate data upload FILE --namespace {namespace} --name {name}`, "
-            "or see what there is with `fate data list`."
+            "or see what there is with `fate data list`.",
+            public=True,
         )
         self.namespace, self.name = namespace, name
 
@@ -127,7 +135,8 @@ class OutputNotFound(DataError):
     def __init__(self, job_id: str, component: str, name: str) -> None:
         super().__init__(
             f"{component} of job {job_id} left no data output {name!r} at this party. "
-            f"`fate job status {job_id}` shows how the job went, and its dsl names its outputs."
+            f"`fate job status {job_id}` shows how the job went, and its dsl names its outputs.",
+            public=True,
         )
 
 
@@ -136,7 +145,8 @@ class TableIsUploaded(DataError):
 
     def __init__(self, namespace: str, name: str) -> None:
         super().__init__(
-            f"The table {namespace}.{name} was uploaded, and a job replaces only what jobs wrote. Choose another name."
+            f"The table {namespace}.{name} was uploaded, and a job replaces only what jobs wrote. Choose another name.",
+            public=True,
         )
 
 
@@ -204,7 +214,7 @@ class CryptoError(FateFederatedError):
 
 
 class ModelError(FateFederatedError):
-    """A model that does not fit the data or the component."""
+    """A model that does not fit the data or the component. Its text stays at its party: see :func:`public_text`."""
 
 
 class RegistryError(FateFederatedError):
@@ -213,6 +223,19 @@ class RegistryError(FateFederatedError):
 
 class ModelNotFound(RegistryError):
     """No such model, version, branch or tag at this site."""
+
+
+def public_text(error: Exception) -> str:
+    """What the other parties are told when a party fails.
+
+    What is said of a party's own data or model may name its columns, and an unexpected error may hold anything: such
+    texts stay in the log of the party's own task, and the others learn the kind of error alone.
+    """
+    kind = type(error).__name__
+    private = isinstance(error, ModelError) or (isinstance(error, DataError) and not error.public)
+    if private or not isinstance(error, FateFederatedError):
+        return f"{kind} (see the log of its task)"
+    return f"{kind}: {error}"
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

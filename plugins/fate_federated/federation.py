@@ -33,7 +33,7 @@ import pyarrow as pa
 
 from fate_federated.catalog.spec import ComponentSpec
 from fate_federated.dsl.pipeline import Node, Pipeline
-from fate_federated.errors import OutputNotFound, TableIsUploaded, TableNotFound
+from fate_federated.errors import OutputNotFound, TableIsUploaded, TableNotFound, public_text
 from fate_federated.party import Party
 from fate_federated.task.cache import Cache
 from fate_federated.task.component import Catalogue, Inputs, Outputs
@@ -321,7 +321,7 @@ class Federation:
             except Exception as error:  # a task ends here: its party's outcome is the error
                 error.add_note(f"{name} at {party}")
                 outcomes[party] = error
-                hub.fail(party, str(error))
+                hub.fail(party, public_text(error))
             finally:
                 hub.leave(party)
 

@@ -34,6 +34,7 @@ from fate_federated.errors import (
     AttemptEnded,
     DslError,
     FateFederatedError,
+    public_text,
 )
 from fate_federated.party import Party
 from fate_federated.status import AttemptState, JobStatus, Presence
@@ -298,7 +299,7 @@ class FederatedTaskOperator(_FederatedOperator):
         except AttemptEnded:
             raise
         except Exception as error:
-            self._tell(attendance, Presence.FAILED, _public(error))
+            self._tell(attendance, Presence.FAILED, public_text(error))
             raise
         attendance.report(Presence.SUCCEEDED)
         return self._end(attendance.wait_decided(), summary)
@@ -450,12 +451,6 @@ def _instance(context: Context) -> str:
     ti = context["ti"]
     name = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.try_number}/{socket.gethostname()}/{os.getpid()}/{uuid.uuid4()}"
     return name[-512:]
-
-
-def _public(error: Exception) -> str:
-    """What the other parties are told of a failure. The text of an unexpected error could hold data and stays here."""
-    kind = type(error).__name__
-    return f"{kind}: {error}" if isinstance(error, FateFederatedError) else f"{kind} (see the log of its task)"
 
 
 def _reason(stop: BaseException, context: Context) -> tuple[Presence, str]:

@@ -72,7 +72,7 @@ def test_a_run_with_a_wrong_parameter_fails_before_there_is_a_job(parties: Parti
     assert "Did you mean 'number'?" in run.log.read_text()
 
 
-def test_a_failure_names_party_and_cause_everywhere(parties: Parties) -> None:
+def test_a_failure_names_party_and_kind_everywhere_and_its_cause_at_its_party(parties: Parties) -> None:
     job = parties.prepare(conf({"host": {"behaviour": "data_error"}}))
     runs = parties.start_all()
     assert states(runs) == dict.fromkeys(ALL, "failed")
@@ -80,7 +80,10 @@ def test_a_failure_names_party_and_cause_everywhere(parties: Parties) -> None:
         assert run.result()["state"] == "failed"
         assert f"The run failed: {COMPONENT} failed." in run.log.read_text(), party
     for party in (GUEST, ARBITER):
-        assert "host-10000: DataError: Column 'x0' holds text in row 3" in runs[party].log.read_text()
+        log = runs[party].log.read_text()
+        assert "host-10000: DataError (see the log of its task)" in log
+        assert "x0" not in log
+    assert "Column 'x0' holds text in row 3" in runs[HOST].log.read_text()
     told = parties.federation[GUEST].client().get_job(job.job_id)
     assert (told.status, told.detail) == (JobStatus.FAILED, f"{COMPONENT} failed")
 

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import doctest
+from typing import Any
 
+import numpy as np
 import pytest
 from adding import ADDING
 
 from fate_federated import federation as federation_module
-from fate_federated.errors import AttemptFailed, DataError, DslError, TransportError
+from fate_federated.errors import (
+    AttemptFailed,
+    DataError,
+    DslError,
+    ModelError,
+    TableNotFound,
+    TransportError,
+    public_text,
+)
 from fate_federated.federation import Federation, make_table
 from fate_federated.party import Party
 from fate_federated.transport.memory import Message
@@ -40,12 +50,48 @@ def test_every_message_is_recorded_as_the_bytes_that_travel() -> None:
     assert results[GUEST].traffic.sent_bytes == len(messages[1].structure)
 
 
-def test_a_failing_party_fails_the_others_with_its_name_and_cause() -> None:
+def test_a_failing_party_fails_the_others_with_its_name_and_the_kind_of_error() -> None:
     outcomes = Federation([GUEST, HOST, OTHER]).outcomes(ADDING, party_params={HOST: {"refuse": True}})
     assert isinstance(outcomes[HOST], DataError)
     for party in (GUEST, OTHER):
-        with pytest.raises(AttemptFailed, match="host-10000 failed: no amount today"):
-            raise outcomes[party]
+        told = outcomes[party]
+        assert isinstance(told, AttemptFailed)
+        assert str(told) == "host-10000 failed: DataError (see the log of its task)"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DataError("The columns are age, income."), "DataError (see the log of its task)"),
+        (ModelError("The model has no column age."), "ModelError (see the log of its task)"),
+        (ArithmeticError("patient 4711"), "ArithmeticError (see the log of its task)"),
+        (DataError("No id is common.", public=True), "DataError: No id is common."),
+        (TransportError("No answer."), "TransportError: No answer."),
+    ],
+)
+def test_other_parties_are_told_nothing_of_a_party_s_columns(error: Exception, told: str) -> None:
+    assert public_text(error) == told
+
+
+def test_a_missing_table_is_told_to_all() -> None:
+    assert "There is no table experiment.breast" in public_text(TableNotFound("experiment", "breast"))
+
+
+@pytest.mark.parametrize(
+    ("module", "params"),
+    [
+        ("HeteroPearson", {"column_names": ["x0"]}),
+        ("HeteroFeatureBinning", {"bin_indexes": [], "bin_names": ["x0"]}),
+    ],
+)
+def test_the_header_of_a_host_stays_there(module: str, params: dict[str, Any]) -> None:
+    tables = {
+        GUEST: make_table(range(8), {"x0": np.arange(8.0)}, label=[0, 1] * 4),
+        HOST: make_table(range(8), {"hidden": np.arange(8.0)}),
+    }
+    outcomes = Federation([GUEST, HOST]).outcomes(module, params, tables)
+    assert "the columns are hidden" in str(outcomes[HOST])
+    assert str(outcomes[GUEST]) == "host-10000 failed: DataError (see the log of its task)"
 
 
 def test_run_raises_what_the_first_party_to_fail_raised() -> None:

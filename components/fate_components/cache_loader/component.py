@@ -30,7 +30,8 @@ class CacheLoader(Component[CacheLoaderParams]):
         if cache is None:
             raise DataError(
                 f"{ctx.party} has no cache {name!r} of {component} in job {job_id}. "
-                "Name a job that ran to its end with run_cache, and that this party took part in."
+                "Name a job that ran to its end with run_cache, and that this party took part in.",
+                public=True,
             )
         info = {"job_id": job_id, "component_name": component, "cache_name": name, "module": cache.module}
         ctx.tracker.log_metric("cache_loader", name, (), {"metric_type": "cache_info", "cache_info": info})

@@ -45,7 +45,7 @@ class HomoDataSplit(Component[DataSplitParams]):
     def _split(self, ctx: TaskContext, table: Table) -> tuple[Sets, dict[str, Rows]]:
         """The set of each row, shape (rows,), and where the rows of each label are, for the metrics."""
         if not len(table):
-            raise DataError(f"The table of {ctx.party} has no rows to split.")
+            raise DataError(f"The table of {ctx.party} has no rows to split.", public=True)
         rng = row_rng(ctx, self.params.random_state, table)
         counts = count_rows(len(table), self.params.sizes)
         if self.params.shuffle:
@@ -59,7 +59,7 @@ class HomoDataSplit(Component[DataSplitParams]):
     def _strata(self, ctx: TaskContext, table: Table) -> tuple[Rows, list[str]]:
         """The stratum of each row, and what the strata are called."""
         if table.label is None:
-            raise DataError(f"stratified needs labels, and the table of {ctx.party} has none.")
+            raise DataError(f"stratified needs labels, and the table of {ctx.party} has none.", public=True)
         points = np.sort(self.params.split_points or [])
         if points.size:
             return np.searchsorted(points, table.label), [str(number) for number in range(points.size + 1)]

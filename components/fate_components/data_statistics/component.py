@@ -33,7 +33,7 @@ class DataStatistics(AloneComponent[DataStatisticsParams]):
             return Outputs(model=inputs.model)
         table = input_table(ctx, inputs)
         if not len(table):
-            raise DataError(f"The table of {ctx.party} has no rows to measure.")
+            raise DataError(f"The table of {ctx.party} has no rows to measure.", public=True)
         parameters = ("column_indexes", "column_names")
         names = chosen_columns(table.feature_names, self.params.column_indexes, self.params.column_names, parameters)
         statistics = self.params.chosen

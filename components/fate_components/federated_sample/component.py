@@ -66,7 +66,9 @@ class FederatedSample(Component[FederatedSampleParams]):
                 return draw(rng, np.arange(len(table)), share, replacement=replacement)
             case "stratified", list() as pairs:
                 if table.label is None:
-                    raise DataError(f"mode stratified needs labels, and the table of {ctx.party} has none.")
+                    raise DataError(
+                        f"mode stratified needs labels, and the table of {ctx.party} has none.", public=True
+                    )
                 return self._draw_by_label(ctx, table.label, pairs, rng)
         raise DataError(f"mode {self.params.mode} needs fractions.")
 

@@ -148,7 +148,9 @@ def _digest(model: Model | None) -> bytes:
 
 def _accepted(ctx: TaskContext, lead: Peer, train: Table | None, agreement: Agreement | None) -> Agreement | None:
     if (agreement is None) != (train is None):
-        raise DataError(f"{lead.party} and {ctx.party} do not both have training data for {ctx.component}.")
+        raise DataError(
+            f"{lead.party} and {ctx.party} do not both have training data for {ctx.component}.", public=True
+        )
     if train is not None and agreement is not None:
         difference = set(agreement.columns) ^ set(train.feature_names)
         if difference:
@@ -183,11 +185,13 @@ def checked_label(ctx: TaskContext, train: Table) -> Floats:
     """
     label = train.label
     if label is None:
-        raise DataError(f"{ctx.component} needs a label at every guest and host. {ctx.party}'s data have none.")
+        raise DataError(
+            f"{ctx.component} needs a label at every guest and host. {ctx.party}'s data have none.", public=True
+        )
     if not len(label):
-        raise DataError(f"{ctx.component}'s training data has no rows at {ctx.party}.")
+        raise DataError(f"{ctx.component}'s training data has no rows at {ctx.party}.", public=True)
     if not np.isfinite(label).all():
-        raise DataError(f"{ctx.component}'s training data has rows without a label at {ctx.party}.")
+        raise DataError(f"{ctx.component}'s training data has rows without a label at {ctx.party}.", public=True)
     return label
 
 

@@ -80,7 +80,9 @@ class HomoFeatureBinning(Component[HomoFeatureBinningParams]):
         agreement = agree(ctx, circle, table if inputs.model is None else None, stated(self.params, ALIKE))
         if inputs.model is not None or agreement is None:
             if inputs.model is None:
-                raise DataError(f"The guest applies a model for {ctx.component}, and {ctx.party} has none.")
+                raise DataError(
+                    f"The guest applies a model for {ctx.component}, and {ctx.party} has none.", public=True
+                )
             return Outputs((binned_table(table, inputs.model),), inputs.model)
         columns = self._learn(ctx, circle, agreement, table)
         transformed = transformed_names(self.params.transform_param, agreement.columns, columns)

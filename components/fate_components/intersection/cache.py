@@ -59,14 +59,18 @@ class Kept:
             raise DataError(f"{party} is given a cache of {cache.module}.")
         if (meta["method"], meta["role"]) != (method, str(party.role)):
             raise DataError(
-                f"The cache at {party} is of the method {meta['method']} and a {meta['role']}; this run is of {method}."
+                f"The cache at {party} is of the method {meta['method']} and a {meta['role']}; "
+                f"this run is of {method}.",
+                public=True,
             )
         secret = {name: base64.b64decode(value) for name, value in meta["secret"].items()}
         if party.role is Role.HOST:
             return cls(meta["cache_key"], method, secret, ids=cache.data.column("id").combine_chunks())
         rows = {row.pop("host"): row for row in cache.data.to_pylist()}
         if set(rows) != set(map(str, hosts)):
-            raise DataError(f"The cache at {party} was made with {', '.join(sorted(rows))}, not with this job's hosts.")
+            raise DataError(
+                f"The cache at {party} was made with {', '.join(sorted(rows))}, not with this job's hosts.", public=True
+            )
         return cls(meta["cache_key"], method, secret, rows)
 
 

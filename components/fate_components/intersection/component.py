@@ -183,7 +183,7 @@ class Intersection(Component[IntersectionParams]):
     def _own(self, ctx: TaskContext, inputs: Inputs) -> Own:
         table = inputs.first("data", "train_data", "validate_data", "test_data", "eval_data")
         if table is None:
-            raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
+            raise DataError(f"{ctx.component} has no input data at {ctx.party}.", public=True)
         repeatable = table.match_id_column is not None or (
             self.params.repeated_id_process and ctx.party.role is self._generator
         )
@@ -254,7 +254,8 @@ class Intersection(Component[IntersectionParams]):
         if not number:
             raise DataError(
                 f"No id is common to all parties: none of the {len(own.table)} rows of {ctx.party} remain. "
-                "Check that all parties upload the same kind of id, written in the same way."
+                "Check that all parties upload the same kind of id, written in the same way.",
+                public=True,
             )
 
     def _cached(self, ctx: TaskContext, own: Own, kept: Kept) -> Outputs:

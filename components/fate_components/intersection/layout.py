@@ -114,7 +114,8 @@ def single_rows(table: Table, numbers: Rows, common: Rows) -> Rows:
     if (counts[common] > 1).any():
         raise DataError(
             f"{int((counts[common] > 1).sum())} common ids stand in several rows here, and another party lays out the "
-            "rows. Set repeated_id_owner or sample_id_generator to the role whose ids repeat."
+            "rows. Set repeated_id_owner or sample_id_generator to the role whose ids repeat.",
+            public=True,
         )
     row_of = np.empty(len(counts), np.int64)
     row_of[numbers] = np.arange(len(numbers))

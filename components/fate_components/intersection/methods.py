@@ -40,7 +40,8 @@ def as_cached(kept: Kept, ids: pa.Array) -> Rows:
     if (places < 0).any():
         raise DataError(
             f"{int((places < 0).sum())} ids of the cache are not in this party's table any more. "
-            "Make a new cache with run_cache."
+            "Make a new cache with run_cache.",
+            public=True,
         )
     if len(ids) > len(places):
         log.warning("%d ids of this party's table are not in the cache and cannot be found", len(ids) - len(places))

@@ -99,7 +99,7 @@ class SampleWeight(AloneComponent[SampleWeightParams]):
         label = table.label
         if label is None:
             if ctx.party.role is Role.GUEST:
-                raise DataError(f"class_weight needs labels, and the table of {ctx.party} has none.")
+                raise DataError(f"class_weight needs labels, and the table of {ctx.party} has none.", public=True)
             log.info("%s has no labels: its rows pass unchanged", ctx.party)
             return Weighting("")
         if isinstance(by_class, dict):
