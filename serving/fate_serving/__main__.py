@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -65,6 +66,9 @@ async def _serve(site: SiteSettings, settings: ServingSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
     try:
         await serving.start()
+        # What stays until the end need not be looked through for garbage again and again.
+        gc.collect()
+        gc.freeze()
         log.info("ready")
         await stopped.wait()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,13 +128,17 @@ class Compiled:
 
     def warm(self) -> None:
         """Score a row of zeros, so that the first request finds everything in place."""
-        chains = [self.guest.chain] if self.guest is not None else []
-        for chain in chains + [component.chain for component in self.host.values()]:
-            columns = chain.intake.plan.columns
-            try:
-                chain.frame([{column.name: 0.0 if column.data_type != "str" else "" for column in columns}])
-            except ServingError:
-                continue  # the model does not take zeros, but everything was used once
+        with contextlib.suppress(ServingError):  # the model does not take zeros, but everything was used once
+            for component in self.host.values():
+                component.answer([_zeros(component.chain)])
+            if self.guest is not None:
+                scorer, chain = self.guest.scorer, self.guest.chain
+                answers = {host: scorer.empty(host, 1) for host in scorer.hosts}
+                self.guest.data(scorer.predict(chain.frame([_zeros(chain)]), answers))
+
+
+def _zeros(chain: Chain) -> Row:
+    return {column.name: 0.0 if column.data_type != "str" else "" for column in chain.intake.plan.columns}
 
 
 def compile_part(part: ModelPart) -> Compiled:

@@ -63,8 +63,7 @@ class HostAnswers:
     async def _call(self, ask: Ask) -> Reply:
         start = time.perf_counter()
         try:
-            link = self._links.to(ask.host)
-            reply = await link.ask(ask)
+            reply = await self._links.ask(ask)
         except ServingError as error:
             raise _of_host(ask, error) from None
         finally:

@@ -75,6 +75,7 @@ class HttpFront:
         return _json(health, status=200 if health["ready"] else 503)
 
     async def _numbers(self, request: web.Request) -> web.Response:
+        self._metrics.models((await self._management.health())["models"])
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 

@@ -47,6 +47,11 @@ class Intake:
             frozenset(column.name for column in self.plan.columns if column.data_type == "str"),
         )
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether a column holds texts."""
+        return any(column.data_type == "str" for column in self.plan.columns)
+
     def frame(self, rows: Sequence[Row]) -> Frame:
         """The columns of rows.
 
@@ -57,10 +62,10 @@ class Intake:
         values = [[row.get(column.name, self.absent) for column in columns] for row in rows]
         if self.prefix:
             self._without_prefix(rows, values)
-        elif self.absent is None and columns:
-            _check_any(rows, values)
         matrix = _plain_numbers(values)
-        if matrix is None or self.layout.texts:
+        if matrix is None or self.has_texts:
+            if self.absent is None and columns:
+                _check_any(rows, values)
             return self._by_column(rows, values)
         return refined(self.plan, tuple(range(len(columns))), Frame(matrix, {}))
 

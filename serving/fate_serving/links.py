@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import grpc
@@ -248,10 +249,25 @@ def checked(ask: Ask, reply: Reply) -> Reply:
 
 
 class Links:
-    """The ways to all hosts."""
+    """The ways to all hosts.
 
-    def __init__(self, by_party: Mapping[Party, Link]) -> None:
-        self._by_party = by_party
+    Args:
+        seconds: what each may take, where it is less than the request has.
+    """
+
+    def __init__(self, by_party: Mapping[Party, Link], seconds: Mapping[Party, float]) -> None:
+        self._by_party, self._seconds = by_party, seconds
+
+    async def ask(self, ask: Ask) -> Reply:
+        """A host's answers; see :meth:`Link.ask`.
+
+        Raises:
+            ServingError: ROUTER where there is no way to the host, or what its link raises.
+        """
+        most = self._seconds.get(ask.host)
+        if most is not None and most < ask.timeout_seconds:
+            ask = replace(ask, timeout_seconds=most)
+        return await self.to(ask.host).ask(ask)
 
     def to(self, party: Party) -> Link:
         """The way to a party.

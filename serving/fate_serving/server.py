@@ -80,7 +80,6 @@ class Serving:
             ConfigError: a port cannot be had.
         """
         await self.shelf.refresh()
-        self.metrics.models(len(self.shelf.everything()))
         inner = self._server()
         add_InferenceServiceServicer_to_server(InferenceFace(self.applications, self.settings.timeout_seconds), inner)
         add_ModelServiceServicer_to_server(ModelFace(self.management), inner)
@@ -167,7 +166,8 @@ def build(
     signatures = None
     if settings.signature is not None:
         signatures = Signatures(settings.signature, settings.store / "nonces")
-    links = Links(_links(site, settings, hosting, signatures))
+    seconds = {Party.parse(text): peer.timeout_seconds for peer in settings.peers for text in peer.parties}
+    links = Links(_links(site, settings, hosting, signatures), seconds)
     cache = settings.cache
     answers = HostAnswers(
         links,
