@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from fate_federated.errors import DataError, MessageRejected
@@ -35,7 +36,8 @@ def row_rng(ctx: TaskContext, random_state: int | None, table: Table) -> np.rand
     """
     if random_state is None:
         return ctx.rng
-    secret = b"" if table.label is None else table.label.tobytes()
+    label = class_labels(table)
+    secret = b"" if label is None else label.tobytes()
     words = np.frombuffer(hashlib.sha256(secret).digest(), np.uint32)
     return np.random.default_rng([random_state % 2**64, *words.tolist()])
 
@@ -82,6 +84,27 @@ def receive_of_common_rows(ctx: TaskContext, table: Table, tag: str) -> npt.NDAr
     raise MessageRejected(f"{ctx.guest.party} sent something other than an array and the digest of its rows.")
 
 
-def label_text(label: float) -> str:
-    """A label as metrics and models name it: whole numbers without a point."""
-    return str(int(label)) if float(label).is_integer() else repr(float(label))
+def class_labels(table: Table) -> npt.NDArray[Any] | None:
+    """The labels where only their classes count, shape (rows,): numbers if all are, else texts; None without a label.
+
+    A missing one is NaN or "".
+    """
+    if table.label_column is None:
+        return None
+    column = table.data.column(table.label_column)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column.cast(pa.float64())
+        except pa.ArrowInvalid:
+            texts: npt.NDArray[np.str_] = pc.fill_null(column, "").to_numpy().astype(np.str_)
+            return texts
+    return table.label
+
+
+def label_text(label: float | str) -> str:
+    """A label as metrics and models name it: numbers, also those that are texts, and whole ones without a point."""
+    try:
+        number = float(label)
+    except ValueError:
+        return str(label)
+    return str(int(number)) if number.is_integer() else repr(number)

@@ -222,3 +222,26 @@ def test_a_host_cannot_repeat_a_split_by_labels_from_the_conf(tables: dict[Party
     flipped = tables[guest].data.set_column(1, "y", pa.array(1 - np.asarray(tables[guest].data["y"])))
     other = run(tables | {guest: Table(flipped, "id", "y")}, seed=1, **params)[guest].data.ids
     assert first == again != other
+
+
+def test_text_labels_are_strata(guest: Party) -> None:
+    texts = ["no", "yes", "perhaps", "no"] * 25
+    by_text, by_number = (
+        Federation([guest]).run(
+            HOMO_DATA_SPLIT,
+            {"test_size": 0.2, "stratified": True, "shuffle": False},
+            {guest: make_table([f"{number:03}" for number in range(100)], {"x": np.arange(100)}, label=label)},
+        )[guest]
+        for label in (texts, [{"no": 0, "perhaps": 1, "yes": 2}[text] for text in texts])
+    )
+    test = by_text.outputs.data[2]
+    assert test.ids == by_number.outputs.data[2].ids
+    assert sorted(test.data.column("y").to_pylist()) == ["no"] * 10 + ["perhaps"] * 5 + ["yes"] * 5
+    assert by_text.summary["data_split_label_info"]["label_names"] == ["no", "perhaps", "yes"]
+
+
+def test_text_labels_have_no_split_points(guest: Party) -> None:
+    table = make_table(range(4), {"x": range(4)}, label=["1", "secret", "1", "2"])
+    with pytest.raises(DataError, match="The labels in column 'y' are texts, not numbers") as caught:
+        Federation([guest]).run(HOMO_DATA_SPLIT, {"stratified": True, "split_points": [1.5]}, {guest: table})
+    assert "secret" not in str(caught.value)

@@ -489,3 +489,10 @@ def test_parameters_that_contradict_each_other_are_refused(params: dict[str, Any
 def test_a_host_without_labels_cannot_merge(guest: Party, host: Party) -> None:
     with pytest.raises(DataError, match="method optimal goes by the guest's labels"):
         fit(tables(guest, host), {"local_only": True}, party_params={host: {"method": "optimal"}})
+
+
+def test_text_labels_are_classes(guest: Party, host: Party) -> None:
+    numbered = tables(guest, host)
+    texts = np.where(numbered[guest].label == 1, "yes", "no")
+    named = numbered | {guest: make_table(range(ROWS), columns(ROWS, 0), texts)}
+    assert fit(named)[guest].summary["iv"] == fit(numbered)[guest].summary["iv"]

@@ -220,7 +220,7 @@ def test_the_log_says_what_was_fitted(guest: Party, caplog: pytest.LogCaptureFix
     [
         ({}, [1, 1, 1], "labels of one class only"),
         ({}, [0, None, 1], "label of 1 training rows is missing, the first that of row 2"),
-        ({}, ["a", "b", "a"], "labels of LocalBaseline's training data are not numbers"),
+        ({}, ["a", "b", "a"], "The labels in column 'y' are texts, not numbers"),
         ({"model_opts": {"multi_class": "multinomial"}}, [0, 1, 1], "two classes only: multi_class is auto or ovr"),
         ({"model_opts": {"class_weight": {"7": 1.0}}}, [0, 1, 1], "class_weight names 7, which is no label"),
         ({"model_name": "PoissonRegressor"}, [-1, 1, 1], "PoissonRegressor of scikit-learn cannot be fitted"),

@@ -99,7 +99,21 @@ def test_what_is_no_weight_is_refused(guest: Party, table: Table) -> None:
             run(guest, wrong, sample_weight_name="w")
     with pytest.raises(DataError, match="All values of the weight w are 0"):
         run(guest, make_table(range(2), {"w": [0.0, 0.0]}), sample_weight_name="w", normalize=True)
-    with pytest.raises(DslError, match="'a' is none"):
-        run(guest, table, class_weight={"a": 1})
     with pytest.raises(DslError, match="weights are at least 0"):
         run(guest, table, class_weight={"1": -1})
+
+
+def test_labels_of_the_conf_that_no_row_has_are_told(
+    guest: Party, table: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(guest, table, class_weight={"a": 1, "0": 2})
+    assert "class_weight names 1 labels that no row has" in caplog.text
+
+
+def test_text_labels_have_weights_too(guest: Party) -> None:
+    texts = make_table(range(6), {"x": np.arange(6.0)}, label=["no", "no", "no", "perhaps", "yes", "yes"])
+    balanced = run(guest, texts, class_weight="balanced")
+    np.testing.assert_allclose(balanced.data.weight, [6 / 9] * 3 + [2.0] + [1.0] * 2)
+    new = make_table(["a", "b"], {"x": [1.0, 2.0]}, label=["yes", "new"])
+    np.testing.assert_allclose(run(guest, new, balanced.model).data.weight, [1.0, 1.0])
+    np.testing.assert_allclose(run(guest, texts, class_weight={"yes": 3}).data.weight, [1.0] * 4 + [3.0] * 2)

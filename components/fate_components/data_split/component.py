@@ -9,7 +9,14 @@ import pyarrow.compute as pc
 
 from fate_components.data_split.spec import DataSplitParams
 from fate_components.data_split.splitting import TEST, TRAIN, VALIDATE, Rows, Sets, count_rows, split_rows
-from fate_components.tables import input_table, label_text, receive_of_common_rows, row_rng, send_of_common_rows
+from fate_components.tables import (
+    class_labels,
+    input_table,
+    label_text,
+    receive_of_common_rows,
+    row_rng,
+    send_of_common_rows,
+)
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -58,12 +65,13 @@ class HomoDataSplit(Component[DataSplitParams]):
 
     def _strata(self, ctx: TaskContext, table: Table) -> tuple[Rows, list[str]]:
         """The stratum of each row, and what the strata are called."""
-        if table.label is None:
-            raise DataError(f"stratified needs labels, and the table of {ctx.party} has none.", public=True)
         points = np.sort(self.params.split_points or [])
+        label = table.label if points.size else class_labels(table)
+        if label is None:
+            raise DataError(f"stratified needs labels, and the table of {ctx.party} has none.", public=True)
         if points.size:
-            return np.searchsorted(points, table.label), [str(number) for number in range(points.size + 1)]
-        values, strata = np.unique(table.label, return_inverse=True)
+            return np.searchsorted(points, label), [str(number) for number in range(points.size + 1)]
+        values, strata = np.unique(label, return_inverse=True)
         return strata.astype(np.int64), [label_text(value) for value in values.tolist()]
 
     def _outputs(self, ctx: TaskContext, table: Table, sets: Sets, labels: dict[str, Rows]) -> Outputs:

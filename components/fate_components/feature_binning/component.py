@@ -17,7 +17,7 @@ from fate_components.feature_binning.messages import Learnt, column_evidence, ho
 from fate_components.feature_binning.model import Integers
 from fate_components.feature_binning.optimal import Rule, merge
 from fate_components.feature_binning.spec import HeteroFeatureBinningParams
-from fate_components.tables import input_table, label_text, row_digest
+from fate_components.tables import class_labels, input_table, label_text, row_digest
 from fate_federated.errors import DataError
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -35,8 +35,8 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
     its own Paillier key; the host multiplies the ciphertexts of each bin's rows, so that they hold the bin's count of
     events, packs and re-randomises them, and returns them with the number of rows in each bin. The guest decrypts the
     counts and has weight of evidence and information value (the sums by bin of SecureBoost, Cheng et al. 2019,
-    arXiv:1901.08755, section 4.2, with labels in place of gradients). With two classes the event is the larger label;
-    with more, each class is an event against the rest.
+    arXiv:1901.08755, section 4.2, with labels in place of gradients). With two classes the event is the larger label,
+    of texts the last in their order; with more, each class is an event against the rest.
 
     What each learns beside its own columns, if all follow the protocol:
 
@@ -191,11 +191,12 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
 
 def _events(ctx: TaskContext, table: Table) -> tuple[Integers, list[str]]:
     """Whether each row is each event, shape (rows, width), and the events' labels."""
-    label = table.label
+    label = class_labels(table)
     if label is None:
         raise DataError(f"HeteroFeatureBinning needs a label at the guest, or skip_static: {ctx.component} has none.")
-    if np.isnan(label).any():
-        raise DataError(f"{int(np.isnan(label).sum())} rows of {ctx.component} have no label.")
+    missing = int((label == "").sum() if label.dtype.kind == "U" else np.isnan(label).sum())
+    if missing:
+        raise DataError(f"{missing} rows of {ctx.component} have no label.")
     classes = np.unique(label)
     if len(classes) < 2:
         raise DataError(f"All labels of {ctx.component} are the same: no bin tells anything of them.")

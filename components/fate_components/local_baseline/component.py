@@ -128,10 +128,7 @@ def _labels(ctx: TaskContext, table: Table) -> Floats:
     """
     if not len(table):
         raise DataError(f"{ctx.component}'s training data has no rows.")
-    try:
-        label = table.label
-    except pa.ArrowException as error:
-        raise DataError(f"The labels of {ctx.component}'s training data are not numbers.") from error
+    label = table.label
     if label is None:
         raise DataError(
             f"{ctx.component} needs a label, and the training data of {ctx.party} has none. "

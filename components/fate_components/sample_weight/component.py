@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fate_components.alone import AloneComponent
 from fate_components.sample_weight.spec import SampleWeightParams
-from fate_components.tables import input_table, label_text
+from fate_components.tables import class_labels, input_table, label_text
 from fate_federated.errors import DataError, ModelError
 from fate_federated.party import Role
 from fate_federated.pb.model import sample_weight_pb2 as pb
@@ -34,13 +34,13 @@ class Weighting:
     Attributes:
         mode: BY_LABEL, BY_COLUMN, or empty for no weights.
         column: of BY_COLUMN.
-        labels: of BY_LABEL: the weight by label.
+        labels: of BY_LABEL: the weight by label, named as :func:`.tables.label_text` does.
     """
 
     mode: str
     column: str = ""
     normalize: bool = False
-    labels: Mapping[float, float] | None = None
+    labels: Mapping[str, float] | None = None
 
 
 class SampleWeight(AloneComponent[SampleWeightParams]):
@@ -64,7 +64,7 @@ class SampleWeight(AloneComponent[SampleWeightParams]):
             return Outputs((_weighted(table, weighting),), inputs.model)
         weighting = self._learn(ctx, table)
         output = _weighted(table, weighting) if weighting.mode else table
-        labels = {label_text(label): weight for label, weight in (weighting.labels or {}).items()}
+        labels = dict(weighting.labels or {})
         meta = {
             "metric_type": "SAMPLE_WEIGHT",
             "name": "train",
@@ -96,27 +96,30 @@ class SampleWeight(AloneComponent[SampleWeightParams]):
             return Weighting(BY_COLUMN, name, self.params.normalize)
         if not by_class:
             return Weighting("")
-        label = table.label
+        label = class_labels(table)
         if label is None:
             if ctx.party.role is Role.GUEST:
                 raise DataError(f"class_weight needs labels, and the table of {ctx.party} has none.", public=True)
             log.info("%s has no labels: its rows pass unchanged", ctx.party)
             return Weighting("")
         if isinstance(by_class, dict):
-            return Weighting(BY_LABEL, labels={float(text): weight for text, weight in by_class.items()})
+            unused = {label_text(text) for text in by_class} - set(map(label_text, np.unique(label)))
+            if unused:
+                log.warning("class_weight names %d labels that no row has", len(unused))
+            return Weighting(BY_LABEL, labels={label_text(text): weight for text, weight in by_class.items()})
         values, counts = np.unique(label, return_counts=True)
         weights = label.size / (values.size * counts)
-        return Weighting(BY_LABEL, labels=dict(zip(values.tolist(), weights.tolist(), strict=True)))
+        return Weighting(BY_LABEL, labels=dict(zip(map(label_text, values), weights.tolist(), strict=True)))
 
 
 def _weighted(table: Table, weighting: Weighting) -> Table:
     """The table with weights in place of those it had."""
-    label = table.label
+    label = class_labels(table)
     if weighting.mode == BY_COLUMN or label is None:
         weight = _column_weights(table, weighting)
     else:
         values, codes = np.unique(label, return_inverse=True)
-        weight = np.array([(weighting.labels or {}).get(value, 1.0) for value in values.tolist()])[codes]
+        weight = np.array([(weighting.labels or {}).get(label_text(value), 1.0) for value in values])[codes]
     dropped = {table.weight_column, weighting.column}
     data = table.data.select([name for name in table.data.column_names if name not in dropped])
     return replace(table, data=data.append_column(WEIGHT, pa.array(weight)), weight_column=WEIGHT)
@@ -141,5 +144,4 @@ def _weighting_of(model: Model) -> Weighting:
     meta, param = model.meta, model.param
     if not isinstance(meta, pb.SampleWeightModelMeta) or not isinstance(param, pb.SampleWeightModelParam):
         raise ModelError(f"SampleWeight cannot apply a model of {model.module}.")
-    labels = {float(label): weight for label, weight in param.class_weight.items()}
-    return Weighting(param.weight_mode, meta.sample_weight_name, meta.normalize, labels)
+    return Weighting(param.weight_mode, meta.sample_weight_name, meta.normalize, dict(param.class_weight))

@@ -26,10 +26,6 @@ class SampleWeightParams(ModuleParams):
     @classmethod
     def _weights_of_labels(cls, value: str | dict[str, float] | None) -> str | dict[str, float] | None:
         for label, weight in value.items() if isinstance(value, dict) else ():
-            try:
-                float(label)
-            except ValueError:
-                raise ValueError(f"labels are numbers, {label!r} is none") from None
             if not 0 <= weight < math.inf:
                 raise ValueError(f"the weight of {label} is {weight}; weights are at least 0")
         return value

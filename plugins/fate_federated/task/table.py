@@ -95,10 +95,21 @@ class Table:
 
     @property
     def label(self) -> npt.NDArray[np.float64] | None:
-        """The label, shape (rows,), or None."""
+        """The label, shape (rows,), or None.
+
+        Raises:
+            DataError: labels are texts that are not numbers.
+        """
         if self.label_column is None:
             return None
-        label: npt.NDArray[np.float64] = self.data.column(self.label_column).cast(pa.float64()).to_numpy()
+        try:
+            label: npt.NDArray[np.float64] = self.data.column(self.label_column).cast(pa.float64()).to_numpy()
+        except pa.ArrowInvalid:
+            # The cause quotes a label.
+            raise DataError(
+                f"The labels in column {self.label_column!r} are texts, not numbers. "
+                "Give them numbers by a LabelTransform."
+            ) from None
         return label
 
     @property
