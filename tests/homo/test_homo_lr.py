@@ -370,3 +370,16 @@ def test_it_ranks_rows_well() -> None:
     results = rows.run("HomoLR", {**BASE, "max_iter": 30, "alpha": 0.001, "optimizer": "rmsprop"})
     data = results[GUEST].data.data
     assert roc_auc_score(data.column("label").to_numpy(), data.column("predict_score").to_numpy()) > 0.97
+
+
+def test_a_training_that_diverges_says_in_which_iteration() -> None:
+    rows = pool([40, 25])
+    outcomes = rows.outcomes("HomoLR", {**BASE, "learning_rate": 30, "alpha": 1, "decay": 0, "max_iter": 60})
+    found = [str(outcome) for outcome in outcomes.values() if isinstance(outcome, ModelError)]
+    assert found
+    assert all("In iteration 6 the weights" in text for text in found), found
+    results = rows.run("HomoLR", {**BASE, "learning_rate": 30, "alpha": 1, "decay": 0, "max_iter": 5})
+    losses = results[GUEST].summary["loss_history"]
+    first = next(at for at, loss in enumerate(losses) if loss > 1000 * losses[0])
+    for party in rows.parties:
+        assert results[party].metrics["train", "divergence"] == [(first, pytest.approx(losses[first]))]

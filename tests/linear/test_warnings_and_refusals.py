@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from linear.parties import GUEST, Case, case
+from fate_federated.federation import Federation
+from linear.parties import ARBITER, GUEST, HOSTS, OUR_DEFAULTS, Case, case
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +40,35 @@ def test_a_metric_without_a_value_leaves_the_choice_to_the_next(
 def test_validation_without_any_value_is_told(below_minus_one: Case, caplog: pytest.LogCaptureFixture) -> None:
     below_minus_one.run(stopping("msle"), below_minus_one.inputs(slice(0, 60), slice(60, 90)))
     assert caplog.text.count("nothing stops the training") == 1
+
+
+# Divergence
+
+
+@pytest.mark.parametrize("module", ["HeteroLR", "HeteroSSHELR"])
+def test_a_loss_that_grows_beyond_all_sense_is_told_once(module: str, caplog: pytest.LogCaptureFixture) -> None:
+    data = case(module, 60, 2, 3)
+    parties = (*data.columns, ARBITER) if module == "HeteroLR" else tuple(data.columns)
+    params = OUR_DEFAULTS | {"learning_rate": 30, "decay": 0, "alpha": 1, "max_iter": 5}
+    results = Federation(parties, seed=0).run(module, params, data.inputs())
+    losses = results[GUEST].summary["loss_history"]
+    first = next(at for at, loss in enumerate(losses) if loss > 1000 * losses[0])
+    for party in data.columns:
+        ((iteration, loss),) = results[party].metrics["train", "divergence"]
+        assert iteration == first
+        assert loss == pytest.approx(losses[first])
+        assert f"In iteration {first} the loss" in results[party].tracker.meta["train", "divergence"]["warning"]
+    assert caplog.text.count("diverges, and its model") == len(data.columns)
+
+
+def test_a_training_that_descends_is_no_divergence(caplog: pytest.LogCaptureFixture) -> None:
+    for module in ("HeteroLR", "HeteroLinR", "HeteroPoisson"):
+        case(module, 60, 2, 3).fit()
+    assert "diverges" not in caplog.text
+
+
+def test_the_iteration_is_named_in_which_a_host_fails() -> None:
+    data = case("HeteroPoisson", 60, 2, 3)
+    data.features[:, 3] = 1e12
+    outcomes = Federation((*data.columns, ARBITER), seed=0).outcomes(data.module, OUR_DEFAULTS, data.inputs())
+    assert re.search(r"In iteration \d the", str(outcomes[HOSTS[0]]))

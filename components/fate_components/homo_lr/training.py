@@ -15,6 +15,7 @@ from fate_components.homo_lr.gradient import Shard
 from fate_components.homo_lr.spec import HomoLRParams
 from fate_components.linear.course import Progress
 from fate_components.linear.data import log_losses
+from fate_components.linear.divergence import warn_of_growth
 from fate_components.linear.family import diverged
 from fate_components.linear.messages import Rows, Standing, Verdict
 from fate_components.linear.model import Floats
@@ -101,7 +102,7 @@ class Training:
         for number, first in enumerate(range(0, self.params.max_iter, self.params.aggregate_iters)):
             iterations = range(first, min(first + self.params.aggregate_iters, self.params.max_iter))
             old = self.descent.weights
-            loss = self._common_step(share) if one_step else self._own_steps(iterations, share)
+            loss = self._common_step(iterations.start, share) if one_step else self._own_steps(iterations, share)
             self.descent.iteration = iterations.stop
             verdict, standing = self._judge(number, iterations, before, loss, old)
             before = loss
@@ -124,12 +125,12 @@ class Training:
             raise DataError(f"{self.ctx.component} has a model without rows: there are too few for the folds.")
         return rows / totals[:-1], makes_common_steps(self.params, totals[-1])
 
-    def _common_step(self, share: Floats) -> Floats:
+    def _common_step(self, iteration: int, share: Floats) -> Floats:
         """One step of all along the gradient of all rows; returns the loss before it."""
         loss, gradient = self.shard.gradient(self.descent.weights)
         mean = self._mean(np.vstack([gradient, loss]), share)
         total: Floats = mean[-1] + self.descent.penalty_loss()
-        self._step(mean[:-1], 0, lambda change: self._mean(self._curvature(change), share))
+        self._step(mean[:-1], iteration, lambda change: self._mean(self._curvature(change), share))
         return total
 
     def _own_steps(self, iterations: range, share: Floats) -> Floats:
@@ -228,9 +229,11 @@ class Training:
 
     def _follow(self, iterations: range, verdict: Verdict, standing: Standing) -> None:
         active = self.descent.active
-        for model in np.flatnonzero(active).tolist():
-            self.losses[model].append(verdict.losses[model])
+        moved = {model: self.losses[model] for model in np.flatnonzero(active).tolist()}
+        for model, losses in moved.items():
+            losses.append(verdict.losses[model])
             self.iterations[model] += len(iterations)
+        warn_of_growth(self.ctx, iterations.start, moved, self.params.tol)
         self.descent.active = active & ~np.array(verdict.converged)
         if standing.best:
             self.best = (iterations[-1], self.descent.weights)

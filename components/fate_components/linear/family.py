@@ -159,9 +159,9 @@ class LogLinear:
         loss: Floats = sums[0] + (label * weight).sum(axis=0) - (label * weight * score).sum(axis=0)
         return loss
 
-    def host_loss(self, label: EncryptedArray, score: Floats) -> EncryptedArray:
+    def host_loss(self, label: EncryptedArray, score: Floats, step: Step) -> EncryptedArray:
         """A host's part: -Σ y·u_h, shape (models,), of labels that it only has encrypted, shape (rows,)."""
-        columns = FixedPoint(integers_of(-score, FRACTION_BITS, ()).T.astype(np.int64), -FRACTION_BITS)
+        columns = FixedPoint(integers_of(-score, FRACTION_BITS, step).T.astype(np.int64), -FRACTION_BITS)
         return columns @ label
 
 

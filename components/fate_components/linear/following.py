@@ -9,6 +9,7 @@ import numpy as np
 from fate_components.crypto.encrypted_array import EncryptedArray, concatenate
 from fate_components.linear.course import Course, Progress
 from fate_components.linear.crossing import Crossing
+from fate_components.linear.divergence import warn_of_growth
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Standing, Verdict
 from fate_components.linear.model import Floats
@@ -20,6 +21,7 @@ from fate_federated.task.context import TaskContext
 class Following:
     """See the module."""
 
+    ctx: TaskContext
     course: Course
     learner: Learner
     losses: list[list[float]] = field(init=False)
@@ -32,8 +34,10 @@ class Following:
     def follow(self, iteration: int, verdict: Verdict) -> None:
         """Take note of an iteration; models that have converged move no more."""
         active = self.learner.descent.active
-        for model in np.flatnonzero(active).tolist():
-            self.losses[model].append(verdict.losses[model])
+        moved = {model: self.losses[model] for model in np.flatnonzero(active).tolist()}
+        for model, losses in moved.items():
+            losses.append(verdict.losses[model])
+        warn_of_growth(self.ctx, iteration, moved, self.course.params.tol)
         self.learner.descent.active = active & ~np.array(verdict.converged)
         if self.course.keeps(iteration):
             self.checkpoints.append((iteration, self.learner.descent.weights))

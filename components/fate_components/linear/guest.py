@@ -51,7 +51,7 @@ def train_guest(
         validate: told an iteration and the weights after it; it pulls the hosts' scores.
         log_loss: told what the arbiter said of an iteration.
     """
-    layout, following, family = course.layout(), Following(course, learner), course.family
+    layout, following, family = course.layout(), Following(ctx, course, learner), course.family
     optimizer, own = learner.descent.optimizer, learner.features.shape[1]
     if isinstance(family, LogLinear) and not course.random:
         _send_labels(ctx, course, answers, (course.part,), np.arange(course.plan.rows), None)

@@ -33,7 +33,7 @@ def train_host(
     Args:
         validation_scores: what the guest is sent to validate the weights.
     """
-    layout, following = course.layout(), Following(course, learner)
+    layout, following = course.layout(), Following(ctx, course, learner)
     optimizer = learner.descent.optimizer
     labels = None
     if isinstance(course.family, LogLinear) and not course.random:
@@ -63,7 +63,8 @@ def train_host(
             sums = sums_of("gradient", step, rows, score)
             if isinstance(course.family, LogLinear):
                 known = _labels(ctx, course, step, len(rows)) if labels is None else labels[rows]
-                part = course.family.host_loss(known, score * present) * (1 / (np.maximum(counts, 1) * course.batches))
+                part = course.family.host_loss(known, score * present, step)
+                part = part * (1 / (np.maximum(counts, 1) * course.batches))
             else:
                 part = (learner.descent.weights * sums).sum(axis=0) / 2 / np.maximum(counts, 1) / course.batches
             loss = part + loss + learner.descent.penalty_loss() / course.batches

@@ -63,7 +63,7 @@ def train_guest(
     validate: Callable[[int, Floats], Standing], log_loss: Callable[[int, Verdict], None],
 ) -> Progress:  # fmt: skip
     """Train until it has converged, validation stops it, or max_iter iterations long."""
-    following, models = Following(course, learner), course.plan.models
+    following, models = Following(ctx, course, learner), course.plan.models
     setting, weights = _opened(course, learner, answers.label)
     before, converged = np.full(models, np.inf), np.zeros(models, dtype=np.bool_)
     for iteration in range(course.params.max_iter):
@@ -97,7 +97,7 @@ def train_host(
     ctx: TaskContext, course: PairCourse, learner: Learner, validation_scores: Callable[[Floats], Floats]
 ) -> Progress:
     """The host's part of :func:`train_guest`."""
-    following = Following(course, learner)
+    following = Following(ctx, course, learner)
     setting, weights = _opened(course, learner, None)
     for iteration in range(course.params.max_iter):
         step = course.step(iteration)
