@@ -130,8 +130,14 @@ def test_a_promise_outlives_the_process_that_gave_it(federation: Federation) -> 
     train(federation, 0.5)
     federation[ARBITER].stop()
     with own_process(federation[HOST]) as process:
-        operation = ask(federation, Action.DEPLOY, ref="experiment", wait_seconds=2)
-        assert (operation.state, operation.detail) == (OperationState.PREPARING, "Waits for arbiter-10000")
+        operation = ask(federation, Action.DEPLOY, ref="experiment", wait_seconds=0)
+        guest = federation[GUEST].client().models
+
+        def promised() -> bool:
+            (now,) = guest.operations(only_open=True)
+            return (now.state, now.detail) == (OperationState.PREPARING, "Waits for arbiter-10000")
+
+        eventually(promised, 30)
         here = federation[HOST].client().models.operations(only_open=True)
         assert [each.change.change_id for each in here] == [operation.change.change_id]
         process.kill()
