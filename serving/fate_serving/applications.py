@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from fate_serving import access_log
+from fate_serving.access_log import AccessLog
 from fate_serving.bodies import Request, batch_in, batch_out, fault_out, single_in, single_out
 from fate_serving.codes import Code, ServingError
 from fate_serving.inference import Inference, Query
@@ -32,6 +32,7 @@ class Applications:
     ) -> None:
         self._shelf, self._inference, self._processors = shelf, inference, processors
         self._metrics, self._batch_rows = metrics, batch_rows
+        self._access_log = AccessLog()
         self._in_progress = 0
         self._closed = False
 
@@ -44,6 +45,10 @@ class Applications:
         """Refuse new requests; those in progress are answered."""
         self._closed = True
 
+    def flush_log(self) -> None:
+        """Write what the access log has collected."""
+        self._access_log.flush()
+
     async def single(self, said: dict[str, Any], timeout_seconds: float, caller: str) -> dict[str, Any]:
         """The answer for one row; never raises but for cancellation."""
         return await self._answered("inference", said, timeout_seconds, caller)
@@ -54,8 +59,8 @@ class Applications:
 
     def refused(self, call: str, error: ServingError, caller: str) -> dict[str, Any]:
         """The answer to a request that could not be read."""
-        self._metrics.coded("", call, error.code)
-        access_log.write(
+        self._metrics.answered("", call, error.code, 0.0)
+        self._access_log.write(
             call, caller=caller, case_id="", service_id="", version="", code=error.code, rows=0, faults=0, seconds=0.0
         )
         return fault_out(error)
@@ -84,9 +89,8 @@ class Applications:
             self._in_progress -= 1
         seconds = time.perf_counter() - start
         code = answer["retcode"]
-        self._metrics.answered(service_id, call, seconds)
-        self._metrics.coded(service_id, call, code)
-        access_log.write(
+        self._metrics.answered(service_id, call, code, seconds)
+        self._access_log.write(
             call, caller=caller, case_id=case_id, service_id=service_id, version=version, code=code, rows=rows,
             faults=faults, seconds=seconds,
         )  # fmt: skip

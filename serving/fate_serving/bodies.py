@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +91,7 @@ def _service_id(said: Mapping[str, Any]) -> str:
 def _case_id(said: Mapping[str, Any]) -> str:
     case_id = said.get("caseId") or said.get("caseid")
     if case_id is None:
-        return uuid.uuid4().hex
+        return os.urandom(16).hex()
     if not isinstance(case_id, str) or len(case_id) > LONGEST_CASE_ID or not case_id.isprintable():
         raise ServingError(Code.PARAMETER, f"caseId is no text of at most {LONGEST_CASE_ID} characters.")
     return case_id

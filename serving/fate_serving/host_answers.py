@@ -47,6 +47,19 @@ class HostAnswers:
             return await self._call(ask)
         return await self._remembered(ask, self._local)
 
+    def kept(self, ask: Ask) -> Reply | None:
+        """The answers, where this process has all of them; nobody is asked."""
+        if self._local is None:
+            return None
+        values = ask.scorer.empty(ask.host, len(ask.rows))
+        for place, row in enumerate(ask.rows):
+            found = self._local.get(_key(ask, row))
+            if found is None:
+                return None
+            values[place] = np.frombuffer(found, values.dtype)
+        self._metrics.looked_up("local", len(ask.rows))
+        return Reply(values)
+
     def forget(self, guest_key: Key) -> None:
         """Drop what was kept for a model that is not served any more."""
         if self._local is not None:
@@ -80,7 +93,7 @@ class HostAnswers:
         missing: list[RowKey] = []
         found = 0
         for place, row in enumerate(ask.rows):
-            key = (str(ask.host), ask.key, ask.guest_key, ask.component, row)
+            key = _key(ask, row)
             if key in places:
                 places[key].append(place)
                 continue
@@ -97,16 +110,14 @@ class HostAnswers:
         self._metrics.looked_up("local", found)
         self._metrics.looked_up("waiting", len(flights))
         if missing:
-            answers = await asyncio.shield(self._tracked(self._fly(ask, missing, local)))
+            # Others wait for it too: who goes away does not take it from them.
+            flying = asyncio.get_running_loop().create_task(self._fly(ask, missing, local))
+            answers = await asyncio.shield(flying)
             for key, answer in zip(missing, answers, strict=True):
                 _fill(values, faults, places[key], answer)
         for key, flight in flights:
             _fill(values, faults, places[key], await asyncio.shield(flight))
         return Reply(values, faults)
-
-    def _tracked(self, work: object) -> asyncio.Task[list[RowAnswer]]:
-        task: asyncio.Task[list[RowAnswer]] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
-        return task
 
     async def _fly(self, ask: Ask, missing: Sequence[RowKey], local: LocalCache[RowKey, bytes]) -> list[RowAnswer]:
         """Answers for keys that nobody else asks for; whoever waits for them is told."""
@@ -147,6 +158,10 @@ class HostAnswers:
             task = asyncio.get_running_loop().create_task(self._shared.put(values))
             self._keeping.add(task)
             task.add_done_callback(self._keeping.discard)
+
+
+def _key(ask: Ask, row: bytes) -> RowKey:
+    return str(ask.host), ask.key, ask.guest_key, ask.component, row
 
 
 def _fill(values: Answers, faults: dict[int, ServingError], rows: Sequence[int], answer: RowAnswer) -> None:

@@ -54,17 +54,18 @@ class HttpFront:
             await self._runner.cleanup()
 
     async def _infer(self, request: web.Request) -> web.Response:
-        call, caller = request.match_info["call"], f"http:{request.remote}"
-        answer = self._calls.get(call)
+        wanted, caller = request.match_info["call"], f"http:{request.remote}"
+        answer = self._calls.get(wanted)
+        call = "unknown" if answer is None else wanted  # a label of metrics and a word of the log: nobody's to choose
         try:
             if answer is None:
-                raise ServingError(Code.PARAMETER, f"{call[:100]!r} is neither inference nor batchInference.")
+                raise ServingError(Code.PARAMETER, f"{wanted[:100]!r} is neither inference nor batchInference.")
             said = _flat(parse_json(await request.read()), request.headers.get("caseId", ""))
         except web.HTTPRequestEntityTooLarge:
             error = ServingError(Code.PARAMETER, f"The body is larger than {MAX_BODY_BYTES >> 20} MiB.")
             return _json(self._applications.refused(call, error, caller))
         except ServingError as error:
-            return _json(self._applications.refused(call[:100], error, caller))
+            return _json(self._applications.refused(call, error, caller))
         return _json(await answer(said, self._timeout_seconds, caller))
 
     async def _health(self, request: web.Request) -> web.Response:

@@ -65,7 +65,11 @@ class Inference:
             ServingError: there is none.
         """
         timeout_seconds = min(timeout_seconds, self._timeout_seconds)
-        if self._merge_rows == 1:
+        kept = self._kept(loaded, [query])
+        outcome: Outcome
+        if kept is not None:
+            (outcome,) = self._computed(loaded, [query], kept)
+        elif self._merge_rows == 1:
             (outcome,) = await self.many(loaded, [query], timeout_seconds, case_id)
         else:
             outcome = await self._merger(loaded).submit((query, timeout_seconds, case_id))
@@ -81,10 +85,12 @@ class Inference:
         Raises:
             ServingError: there is none for any row.
         """
-        pipeline = loaded.compiled.guest
-        assert pipeline is not None  # noqa: S101 - only such models are bound
+        pipeline = _pipeline(loaded)
         self._metrics.merged(len(queries))
         timeout_seconds = min(timeout_seconds, self._timeout_seconds)
+        kept = self._kept(loaded, queries)
+        if kept is not None:
+            return self._computed(loaded, queries, kept)
         asked = {
             host: asyncio.get_running_loop().create_task(
                 self._answers.ask(self._ask(loaded, host, queries, timeout_seconds, case_id))
@@ -92,8 +98,7 @@ class Inference:
             for host in pipeline.scorer.hosts
         }
         # The hosts' answers are under way while the own columns are made.
-        if asked:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         try:
             with self._metrics.phase("guest_columns"):
                 frame, faults = _frames(pipeline, queries)
@@ -105,14 +110,30 @@ class Inference:
         with self._metrics.phase("guest_compute"):
             return _merged(pipeline, frame, faults, replies, len(queries))
 
+    def _kept(self, loaded: Loaded, queries: Sequence[Query]) -> dict[Party, Reply] | None:
+        """What all hosts said before; None where one has to be asked."""
+        kept: dict[Party, Reply] = {}
+        for host in _pipeline(loaded).scorer.hosts:
+            reply = self._answers.kept(self._ask(loaded, host, queries, 0.0, ""))
+            if reply is None:
+                return None
+            kept[host] = reply
+        return kept
+
+    def _computed(self, loaded: Loaded, queries: Sequence[Query], replies: Mapping[Party, Reply]) -> Sequence[Outcome]:
+        pipeline = _pipeline(loaded)
+        with self._metrics.phase("guest_columns"):
+            frame, faults = _frames(pipeline, queries)
+        with self._metrics.phase("guest_compute"):
+            return _merged(pipeline, frame, faults, replies, len(queries))
+
     def forget(self, loaded: Loaded) -> None:
         """Drop what is kept for a model that is not served any more."""
         self._mergers.pop(id(loaded), None)
         self._answers.forget(loaded.key)
 
     def _ask(self, loaded: Loaded, host: Party, queries: Sequence[Query], timeout_seconds: float, case_id: str) -> Ask:
-        pipeline = loaded.compiled.guest
-        assert pipeline is not None  # noqa: S101
+        pipeline = _pipeline(loaded)
         return Ask(
             guest=loaded.compiled.part.party,
             host=host,
@@ -140,6 +161,12 @@ class Inference:
         # The model is kept beside its merger, so that no other takes its id.
         self._mergers[id(loaded)] = (loaded, merger)
         return merger
+
+
+def _pipeline(loaded: Loaded) -> GuestPipeline:
+    pipeline = loaded.compiled.guest
+    assert pipeline is not None  # noqa: S101 - only such models are bound
+    return pipeline
 
 
 def _frames(pipeline: GuestPipeline, queries: Sequence[Query]) -> tuple[Frame, dict[int, ServingError]]:

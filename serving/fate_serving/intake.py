@@ -8,7 +8,7 @@ ordinary, which is a text, a missing value, an outlier, or a fraction where whol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,19 @@ class Intake:
         plan: what the training learnt of the columns.
         absent: what stands for a feature that a row does not name: None where it counts as missing, or a number.
         prefix: of names that a row may leave away, as of svmlight's indices.
+        has_texts: whether a column holds texts.
     """
 
     plan: Plan
     absent: float | None = None
     prefix: str = ""
+    has_texts: bool = field(init=False)
+    _refine: Refining = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns = self.plan.columns
+        object.__setattr__(self, "has_texts", any(column.data_type == "str" for column in columns))
+        object.__setattr__(self, "_refine", Refining(self.plan, range(len(columns))))
 
     @property
     def layout(self) -> Layout:
@@ -46,11 +54,6 @@ class Intake:
             tuple(column.name for column in self.plan.columns),
             frozenset(column.name for column in self.plan.columns if column.data_type == "str"),
         )
-
-    @property
-    def has_texts(self) -> bool:
-        """Whether a column holds texts."""
-        return any(column.data_type == "str" for column in self.plan.columns)
 
     def frame(self, rows: Sequence[Row]) -> Frame:
         """The columns of rows.
@@ -67,7 +70,7 @@ class Intake:
             if self.absent is None and columns:
                 _check_any(rows, values)
             return self._by_column(rows, values)
-        return refined(self.plan, tuple(range(len(columns))), Frame(matrix, {}))
+        return self._refine(Frame(matrix, {}))
 
     def _without_prefix(self, rows: Sequence[Row], values: list[list[Any]]) -> None:
         for place, column in enumerate(self.plan.columns):
@@ -89,33 +92,48 @@ class Intake:
         return Frame(matrix, texts)
 
 
-def refined(plan: Plan, places: Sequence[int], frame: Frame) -> Frame:
-    """Columns with what is missing or an outlier replaced.
+class Refining:
+    """Replaces what is missing or an outlier in columns of numbers.
 
     Args:
         places: of the plan's columns among the frame's; none of them holds texts.
-
-    Raises:
-        ServingError: FEATURE, naming the column.
     """
-    if not places:
-        return frame
-    matrix = frame.numbers[:, places]
-    unusual = np.isnan(matrix)
-    words = _spelt([*plan.missing, *plan.outliers])
-    if words.size:
-        unusual |= np.isin(matrix, words)
-    columns: npt.NDArray[np.bool_] = np.asarray(unusual.any(axis=0))
-    for place, column in enumerate(plan.columns):
-        if ARROW_TYPES[column.data_type] != pa.float64() and not _whole(matrix[:, place]):
-            columns[place] = True
-    if not columns.any():
-        return frame
-    numbers = frame.numbers.copy()
-    for place in np.flatnonzero(columns).tolist():
-        column = plan.columns[place]
-        numbers[:, places[place]] = _numbers(_transformed(plan, column, pa.array(matrix[:, place])))
-    return frame.with_numbers(numbers)
+
+    def __init__(self, plan: Plan, places: Sequence[int]) -> None:
+        self._plan, self._places = plan, list(places)
+        self._all = self._places == list(range(len(self._places)))
+        self._words = _spelt([*plan.missing, *plan.outliers])
+        self._whole = [
+            place for place, column in enumerate(plan.columns) if ARROW_TYPES[column.data_type] != pa.float64()
+        ]
+
+    def __call__(self, frame: Frame) -> Frame:
+        """The frame with these columns as the training would have had them.
+
+        Raises:
+            ServingError: FEATURE, naming the column.
+        """
+        if not self._places:
+            return frame
+        matrix = frame.numbers
+        if not self._all or matrix.shape[1] != len(self._places):
+            matrix = matrix[:, self._places]
+        unusual = np.isnan(matrix)
+        if self._words.size:
+            unusual |= np.isin(matrix, self._words)
+        if not unusual.any() and not self._whole:
+            return frame
+        columns: npt.NDArray[np.bool_] = np.asarray(unusual.any(axis=0))
+        for place in self._whole:
+            if not _whole(matrix[:, place]):
+                columns[place] = True
+        if not columns.any():
+            return frame
+        numbers = frame.numbers.copy()
+        for place in np.flatnonzero(columns).tolist():
+            column = self._plan.columns[place]
+            numbers[:, self._places[place]] = _numbers(_transformed(self._plan, column, pa.array(matrix[:, place])))
+        return frame.with_numbers(numbers)
 
 
 def _check_any(rows: Sequence[Row], values: Sequence[Sequence[Any]]) -> None:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.035, 0.06, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
 SERVICES = 200
 """Services with series of their own; those after it share one, as their names may be anybody's."""
+MOST_KEPT = 10_000
 SEVERAL_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder where processes of one site keep their numbers, for any of them to add up."""
 
@@ -26,7 +27,7 @@ class Metrics:
             ("service", "call"), buckets=BUCKETS, registry=self._registry,
         )  # fmt: skip
         self._codes = Counter(
-            "fate_serving_answers_total", "Rows answered, by return code",
+            "fate_serving_answers_total", "Requests answered, by return code",
             ("service", "call", "code"), registry=self._registry,
         )  # fmt: skip
         self._hosts = Histogram(
@@ -47,15 +48,20 @@ class Metrics:
             "fate_serving_models", "Models loaded", (), registry=self._registry, multiprocess_mode="max"
         )
         self._known: set[str] = set()
+        self._by_answer: dict[tuple[str, str, int], tuple[Callable[[float], None], Callable[[], None]]] = {}
         self._by_phase: dict[str, Callable[[float], None]] = {}
 
-    def answered(self, service: str, call: str, seconds: float) -> None:
-        """A request of an application was answered."""
-        self._requests.labels(self._named(service), call).observe(seconds)
-
-    def coded(self, service: str, call: str, code: int, rows: int = 1) -> None:
-        """Rows were answered with a code."""
-        self._codes.labels(self._named(service), call, str(code)).inc(rows)
+    def answered(self, service: str, call: str, code: int, seconds: float) -> None:
+        """A request of an application was answered with a code."""
+        found = self._by_answer.get((service, call, code))
+        if found is None:
+            named = self._named(service)
+            observe, count = self._requests.labels(named, call).observe, self._codes.labels(named, call, str(code)).inc
+            found = self._by_answer[service, call, code] = (observe, count)
+            if len(self._by_answer) > MOST_KEPT:
+                self._by_answer.clear()
+        found[0](seconds)
+        found[1]()
 
     def asked(self, host: str, seconds: float) -> None:
         """A host was asked."""

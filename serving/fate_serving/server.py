@@ -115,6 +115,7 @@ class Serving:
         await asyncio.gather(*(server.stop(self.settings.drain_seconds) for server in self._servers))
         if self._http is not None:
             await self._http.stop()
+        self.applications.flush_log()
         await self.answers.close()
         if self.adapter is not None:
             await self.adapter.close()

@@ -20,7 +20,7 @@ from fate_federated.pb.model import column_expand_pb2, feature_imputation_pb2
 from fate_federated.task.model import Model
 from fate_serving.codes import Code, ServingError
 from fate_serving.frame import Frame, Layout
-from fate_serving.intake import refined
+from fate_serving.intake import Refining
 
 Step = Callable[[Frame], Frame]
 Made = tuple[Layout, Step]
@@ -60,7 +60,7 @@ def imputation(model: Model, layout: Layout) -> Made:
         raise ModelError(f"Filling texts is not served: {', '.join(texts)}.")
     plan = Plan(columns, tuple(meta.imputer_meta.missing_value), ())
     at = places([column.name for column in columns], layout, "fills")
-    return layout, lambda frame: refined(plan, at, frame)
+    return layout, Refining(plan, at)
 
 
 def scaled(model: Model, layout: Layout) -> Made:

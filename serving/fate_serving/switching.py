@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-from collections.abc import Sequence
-from typing import IO
+from collections.abc import Coroutine, Sequence
+from typing import IO, Any
 
 from fate_federated.party import Party, Role
 from fate_serving.codes import Code, ServingError
@@ -165,7 +165,7 @@ class Switching:
         self._leading = file
         return True
 
-    def _run(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

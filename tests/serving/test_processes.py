@@ -233,9 +233,11 @@ async def test_the_access_log_has_the_case_and_no_feature(
     said = {"serviceId": "credit", "caseId": "case-77", "featureData": row, "sendToRemoteFeatureData": {"i": "u0"}}
     with caplog.at_level(logging.INFO, logger="fate_serving.access"):
         await pair.client.ask("inference", said)
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "fate_serving.access"]
-    call, _, case, service, version, code, *_ = line.split("|")
-    assert (call, case, service, code) == ("inference", "case-77", "credit", "0")
+        pair.guest.applications.flush_log()
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "fate_serving.access"]
+    _, line = message.splitlines()
+    _, call, _, case, service, version, code, *_ = line.split("|")
+    assert (call, case, service, code) == ("inference", "case-77", "'credit'", "0")
     assert version == "202611210700000000010"
     assert "0.123456789" not in line
     assert "u0" not in line
