@@ -205,6 +205,50 @@ def test_the_same_rows_of_a_component_are_not_evaluated_twice(guest: Party, rows
         Federation([guest]).run("Evaluation", inputs={guest: inputs})
 
 
+@pytest.mark.parametrize(("label", "accuracy"), [(1, 2 / 3), (0, 1 / 3)])
+def test_a_single_table_of_one_class_has_what_needs_no_ranking(
+    label: int, accuracy: float, guest: Party, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = predictions([label] * 3, [0.1, 0.7, 0.8], predict_result=[0, 1, 1])
+    summary = evaluate(guest, {}, table).summary["hetero_lr_0"]["train"]
+    assert summary.keys() == {"accuracy", "precision", "recall", "f1_score"}
+    assert summary["accuracy"] == pytest.approx(accuracy)
+    assert "all 3 rows have the same label, so that there is no auc" in caplog.text
+    assert ("not the one that pos_label names" in caplog.text) == (label == 0)
+
+
+def test_rows_without_a_type_are_what_their_port_says(guest: Party, rows: Table) -> None:
+    plain = Table(rows.data.drop_columns("type"), "id", "label")
+    parts = [plain.take(np.arange(start, start + 100)) for start in (0, 100, 200)]
+    ports = ("train_data", "validate_data", "test_data")
+    data = {port: [part] for port, part in zip(ports, parts, strict=True)}
+    inputs = Inputs(data=data, sources={port: ["hetero_lr_0"] for port in ports})
+    summary = Federation([guest]).run("Evaluation", inputs={guest: inputs})[guest].summary["hetero_lr_0"]
+    assert list(summary) == ["train", "validate", "predict"]
+    for kind, part in zip(summary, parts, strict=True):
+        expected = sk.roc_auc_score(part.label, part.data["predict_score"].to_numpy())
+        assert summary[kind]["auc"] == pytest.approx(expected, abs=1e-12)
+    assert "psi" in summary["validate"]
+
+
+def test_a_class_without_scores_is_told(guest: Party, vehicles: Table, caplog: pytest.LogCaptureFixture) -> None:
+    details = [json.loads(text) for text in vehicles.data["predict_detail"].to_pylist()]
+    texts = [json.dumps({name: value for name, value in detail.items() if name != "3"}) for detail in details]
+    place = vehicles.data.column_names.index("predict_detail")
+    table = Table(vehicles.data.set_column(place, "predict_detail", pa.array(texts)), "id", "label")
+    result = evaluate(guest, {"eval_type": "multi", "unfold_multi_result": True}, table)
+    found = result.summary["hetero_lr_0"]["train"]["ovr"]
+    assert found["3"] == {}
+    assert all(found[name].keys() == {"auc", "ks"} for name in "012")
+    assert "predict_detail has no score of the classes 3" in caplog.text
+
+
+def test_no_label_is_quoted_in_an_error(guest: Party) -> None:
+    with pytest.raises(DataError, match="pos_label 1 names") as caught:
+        evaluate(guest, {}, predictions(["yes", "no", "no"], [0.1, 0.2, 0.3]))
+    assert not {"yes", "no"} & set(str(caught.value).replace(",", "").split()[1:])
+
+
 def test_labels_may_be_texts(guest: Party) -> None:
     label, score = ["good", "bad", "good", "bad"], [0.9, 0.2, 0.4, 0.6]
     table = predictions(label, score, predict_result=["good", "bad", "bad", "good"])
@@ -368,7 +412,6 @@ def test_the_log_names_the_figures(guest: Party, rows: Table, caplog: pytest.Log
 @pytest.mark.parametrize(
     ("params", "label", "score", "text"),
     [
-        ({}, [1, 1, 1], [0.1, 0.2, 0.3], "All 3 rows of hetero_lr_0 have the same label"),
         ({}, [0, 1, 2], [0.1, 0.2, 0.3], "have 3 labels"),
         ({"pos_label": 2}, [0, 1, 1], [0.1, 0.2, 0.3], "pos_label 2"),
         ({}, [0, 1, 1], [0.1, None, 0.3], "'predict_score' has 1 missing or infinite values, the first in row 2"),
@@ -377,7 +420,7 @@ def test_the_log_names_the_figures(guest: Party, rows: Table, caplog: pytest.Log
         ({}, [0, 1, 1], [0.1, float("nan"), float("inf")], "'predict_score' has 2 missing or infinite values"),
         ({}, [None, None, None], [0.1, 0.2, 0.3], "train rows of hetero_lr_0 have no label"),
         ({}, ["a", None, "b"], [0.1, 0.2, 0.3], "'label' has 1 missing values, the first in row 2"),
-        ({"pos_label": "good"}, [0, 1, 1], [0.1, 0.2, 0.3], "pos_label good; there is 0, 1"),
+        ({"pos_label": "good"}, [0, 1, 1], [0.1, 0.2, 0.3], "label that pos_label good names. Set pos_label"),
         ({"eval_type": "multi"}, [0, 1, 2], [0.1, 0.2, 0.3], "needs the column 'predict_result'"),
         ({}, [], [], "no rows to evaluate: the tables of hetero_lr_0 are empty"),
     ],

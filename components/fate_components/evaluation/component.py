@@ -19,6 +19,9 @@ from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
+KINDS = {"validate_data": "validate", "eval_data": "validate", "test_data": "predict"}
+"""The type of rows that do not say it, by the port that they come by; train by any other."""
+
 
 class Evaluation(Component[EvaluationParams]):
     """Score predictions. Each party scores what it has by itself; nothing is sent.
@@ -76,7 +79,7 @@ class Evaluation(Component[EvaluationParams]):
         return figures
 
     def _check_classes(self, source: str, kinds: Mapping[str, Table]) -> None:
-        """All data sets together have two classes, one of them the positive one; a single set may have one."""
+        """All data sets together have two classes, one of them the positive one; or one, whose ranking says nothing."""
         labels = [read.classes(rows, read.label_name(rows)).unique() for rows in kinds.values()]
         distinct = pa.chunked_array(labels).unique()
         if len(distinct) > 2:
@@ -84,12 +87,14 @@ class Evaluation(Component[EvaluationParams]):
                 f"The rows of {source} have {len(distinct)} labels: they are not of two classes. "
                 "Set eval_type to multi, or to regression."
             )
-        if not read.is_class(distinct, self.params.pos_label).any():
-            given = ", ".join(map(str, distinct.to_pylist()))
-            raise DataError(f"No row of {source} has the label pos_label {self.params.pos_label}; there is {given}.")
-        if len(distinct) == 1:
-            count = sum(map(len, kinds.values()))
-            raise DataError(f"All {count} rows of {source} have the same label: there is nothing to rank.")
+        if read.is_class(distinct, self.params.pos_label).any():
+            return
+        if len(distinct) == 2:
+            raise DataError(
+                f"No row of {source} has the label that pos_label {self.params.pos_label} names. "
+                "Set pos_label to the label of the class that predict_score is of."
+            )
+        log.warning("%s: all rows have the same label, and it is not the one that pos_label names", source)
 
 
 def _by_source(inputs: Inputs) -> dict[str, dict[str, Table]]:
@@ -107,7 +112,7 @@ def _by_source(inputs: Inputs) -> dict[str, dict[str, Table]]:
             if not len(table):
                 empty.append(source)
                 continue
-            for fold, kind, rows in read.data_sets(table):
+            for fold, kind, rows in read.data_sets(table, KINDS.get(port, "train")):
                 name = f"{source}.{fold}" if fold else source
                 if kind in found.setdefault(name, {}):
                     raise DataError(f"{name} is given twice with {kind} rows. Evaluate its outputs apart.")

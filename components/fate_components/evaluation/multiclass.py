@@ -108,6 +108,6 @@ def as_text(values: pa.Array) -> pa.Array:
     """Texts; a whole number is written as such."""
     if not pa.types.is_floating(values.type):
         return values.cast(pa.string())
-    if pc.all(pc.equal(pc.floor(values), values)).as_py():
+    if pc.all(pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))).as_py():
         return values.cast(pa.int64()).cast(pa.string())
     return values.cast(pa.string())

@@ -28,17 +28,19 @@ _SLICE = 2**17
 _READ = (LABEL, RESULT, SCORE, DETAIL, TYPE, FOLD, *CLUSTER, SPREAD, RADIUS, DISTANCE)
 
 
-def data_sets(table: Table) -> Iterator[tuple[str, str, Table]]:
+def data_sets(table: Table, kind_otherwise: str) -> Iterator[tuple[str, str, Table]]:
     """The rows of each value of the column ``type`` (train, validate, predict ...), without columns of no use here.
 
+    Args:
+        kind_otherwise: the type of rows that have none.
+
     Yields:
-        the fold, as text; the type; the rows. Without a column ``fold`` the first is empty, without ``type`` the second
-        is train.
+        the fold, as text, empty without a column ``fold``; the type; the rows.
     """
     names = [name for name in table.data.column_names if name in (*_READ, table.label_column, table.weight_column)]
     data = table.data.select([table.id_column, *(name for name in names if name != table.id_column)])
     for fold, of_fold in _parts(data, FOLD, ""):
-        for kind, rows in _parts(of_fold, TYPE, "train"):
+        for kind, rows in _parts(of_fold, TYPE, kind_otherwise):
             yield fold, kind, Table(rows, table.id_column, table.label_column, weight_column=table.weight_column)
 
 

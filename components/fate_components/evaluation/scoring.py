@@ -16,7 +16,7 @@ from fate_components.evaluation import rows as read
 from fate_components.evaluation.binary import Ranking, decided, rank
 from fate_components.evaluation.clustering import Agreement, Shape
 from fate_components.evaluation.curves import NEED_BOTH_CLASSES, log_curves
-from fate_components.evaluation.multiclass import confusion, cross_table, encoded
+from fate_components.evaluation.multiclass import as_text, confusion, cross_table, encoded
 from fate_components.evaluation.regression import regression_metrics
 from fate_components.evaluation.spec import EvaluationParams
 from fate_federated.errors import DataError
@@ -118,7 +118,7 @@ class Scorer:
         return figures
 
     def _one_vs_rest(self, rows: Table, label: pa.Array, weight: Any) -> dict[str, dict[str, float]]:
-        """auc and ks of every class that predict_detail has a score of; a class that all rows or none have has none."""
+        """auc and ks of every class; one that all rows or none have, or without a score in predict_detail, has none."""
         found: dict[str, dict[str, float]] = {}
         for name, score in read.class_scores(rows).items():
             ranking = rank(read.is_class(label, name), score, weight)
@@ -128,7 +128,15 @@ class Scorer:
                 log_curves(self.tracker, self.namespace, f"{self.source}_class_{name}", ranking, {"roc", "ks"})
             meta = {"metric_type": "ovr", "name": self.source, name: found[name]}
             self.tracker.log_metric(self.namespace, f"{self.source}_class_{name}_ovr", (), meta)
-        return found
+        labels = label.unique()
+        scored = np.any([read.is_class(labels, name) for name in found], axis=0)
+        absent = sorted(as_text(labels.filter(pa.array(~scored))).to_pylist())
+        if absent:
+            log.warning(
+                "%s, %s: %s has no score of the classes %s, which rows have as their label",
+                self.source, self.namespace, read.DETAIL, ", ".join(absent),
+            )  # fmt: skip
+        return found | {name: {} for name in absent}
 
     def clustering(self, rows: Table) -> Figures:
         """Figures of clusters against labels, or of how close and far apart the clusters are, as the columns are."""
