@@ -74,8 +74,8 @@ def test_another_job_of_the_same_name_elsewhere_is_not_shadowed(running_site: Si
     _files(folder, "taken", "rows")
     _files(tmp_path, "taken", "others")
     with pytest.raises(JobError, match=r"team/taken_dsl\.json"):
-        drop_job(running_site.settings, tmp_path / "taken_dsl.json", tmp_path / "taken_conf.json")
+        drop_job(running_site.settings, tmp_path / "taken_dsl.json", tmp_path / "taken_conf.json", "team.taken")
     # The very same files are that job.
-    submission = drop_job(running_site.settings, folder / "taken_dsl.json", folder / "taken_conf.json")
-    assert submission.dag_id == "taken.guest-9999"
-    assert not (folder.parent / "taken_dsl.json").exists()
+    submission = drop_job(running_site.settings, folder / "taken_dsl.json", folder / "taken_conf.json", "team.taken")
+    assert submission.dag_id == "team.taken.guest-9999"
+    assert not (folder.parent / "team.taken_dsl.json").exists()
