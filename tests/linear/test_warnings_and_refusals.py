@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fate_federated.federation import Federation
@@ -72,3 +73,39 @@ def test_the_iteration_is_named_in_which_a_host_fails() -> None:
     data.features[:, 3] = 1e12
     outcomes = Federation((*data.columns, ARBITER), seed=0).outcomes(data.module, OUR_DEFAULTS, data.inputs())
     assert re.search(r"In iteration \d the", str(outcomes[HOSTS[0]]))
+
+
+# Labels and weights out of range
+
+
+def refusal(data: Case, **params: object) -> str:
+    """What the guest says."""
+    parties = tuple(data.columns) if "SSHE" in data.module else (*data.columns, ARBITER)
+    outcome = Federation(parties, seed=0).outcomes(data.module, OUR_DEFAULTS | params, data.inputs())[GUEST]
+    return f"{type(outcome).__name__}: {outcome}"
+
+
+@pytest.mark.parametrize(("module", "largest"), [("HeteroLinR", 35), ("HeteroPoisson", 26)])
+def test_labels_that_are_too_large_are_named_as_the_cause(module: str, largest: int) -> None:
+    data = case(module, 60, 2, 3)
+    data = replace(data, label=np.abs(data.label) * 2.0**36)
+    text = refusal(data, learning_rate=1e-9)
+    assert f"DataError: The training data has labels of 2**{largest} or more" in text
+
+
+def test_classes_may_be_of_any_size() -> None:
+    data = case("HeteroLR", 60, 2, 3)
+    results = replace(data, label=data.label * 1e30).fit({"max_iter": 1})
+    columns = results[GUEST].data.data
+    assert set(columns.column("predict_result").to_pylist()) <= {0.0, 1e30}
+    np.testing.assert_allclose(data.weights(results), data.weights(data.fit({"max_iter": 1})), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("module", ["HeteroLR", "HeteroPoisson", "HeteroSSHELR"])
+def test_weights_that_rounding_would_change_are_refused(module: str) -> None:
+    data = case(module, 60, 2, 3)
+    weight = np.linspace(1, 2, 60)
+    assert "DataError: Sample weights are so small" in refusal(replace(data, weight=weight * 1e-8))
+    assert "DataError: All sample weights are 0" in refusal(replace(data, weight=weight * 0))
+    few_are_small = np.where(np.arange(60) < 5, 1e-9, weight)
+    assert refusal(replace(data, weight=few_are_small), max_iter=1).startswith("PartyResult")

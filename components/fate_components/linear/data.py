@@ -71,11 +71,13 @@ def checked_weight(table: Table) -> Floats | None:
     """The sample weights of a table, shape (rows,), None without.
 
     Raises:
-        DataError: one is negative, or too large.
+        DataError: one is negative, or too large, or all are 0.
     """
     weight = table.weight
     if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all() and weight.max() < 4096):
         raise DataError("Sample weights are numbers of at least 0 and below 4096. Set SampleWeight's normalize.")
+    if weight is not None and not weight.any():
+        raise DataError("All sample weights are 0: there is nothing to learn from.")
     return weight
 
 

@@ -11,19 +11,22 @@ import numpy as np
 
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.linear.course import PROGRESS_BITS, Course, Progress
-from fate_components.linear.family import FRACTION_BITS, LogLinear, Quadratic
+from fate_components.linear.family import FRACTION_BITS, TERM_BITS, WEIGHT_FRACTION_BITS, LogLinear, Quadratic
 from fate_components.linear.following import Following, opened, progress_from_peer, progress_of
 from fate_components.linear.host import LABEL_BITS
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict
 from fate_components.linear.model import Floats
 from fate_components.linear.quasi_newton import QuasiNewton, combined_by_guest
-from fate_federated.errors import MessageRejected
+from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.context import TaskContext
 
 log = logging.getLogger(__name__)
 
 Batch = tuple[Rows, Floats]
+
+WEIGHT_ERROR = 1e-3
+"""How much of all weights rounding may take or add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def train_guest(
         validate: told an iteration and the weights after it; it pulls the hosts' scores.
         log_loss: told what the arbiter said of an iteration.
     """
+    check_labels(course, answers)
+    check_rounding(answers.weight, FRACTION_BITS if isinstance(course.family, LogLinear) else WEIGHT_FRACTION_BITS)
     layout, following, family = course.layout(), Following(ctx, course, learner), course.family
     optimizer, own = learner.descent.optimizer, learner.features.shape[1]
     if isinstance(family, LogLinear) and not course.random:
@@ -112,6 +117,39 @@ def train_guest(
         if stop or not learner.descent.active.any():
             break
     return following.progress()
+
+
+def check_labels(course: Course, answers: Answers) -> None:
+    """See that labels are in the range that is computed with.
+
+    Raises:
+        DataError: they are not.
+    """
+    size = np.abs(answers.label).max(axis=1)
+    if isinstance(course.family, LogLinear) and answers.weight is not None:
+        size = size * answers.weight
+    largest = TERM_BITS - (course.precision if course.crosses else FRACTION_BITS)
+    if not (size < 2.0**largest).all():
+        raise DataError(
+            f"The training data has labels of 2**{largest} or more, which are too large to compute with. "
+            "Give them in a larger unit."
+        )
+
+
+def check_rounding(weight: Floats | None, bits: int) -> None:
+    """See that weights stay what they are as multiples of 2**-bits.
+
+    Raises:
+        DataError: all together, they would be off by more than WEIGHT_ERROR.
+    """
+    if weight is None:
+        return
+    rounded = np.ldexp(np.rint(np.ldexp(weight, bits)), -bits)
+    if np.abs(rounded - weight).sum() > WEIGHT_ERROR * weight.sum():
+        raise DataError(
+            f"Sample weights are so small that rounding them to multiples of 2**-{bits} would change the model. "
+            "Set SampleWeight's normalize, or multiply them all by the same number."
+        )
 
 
 def warn_of_small_batches(ctx: TaskContext, batch: int) -> list[int]:

@@ -61,9 +61,9 @@ def joined(tables: list[Table]) -> Table:
 
 
 def exact(values: npt.NDArray[np.float64] | None) -> pa.Array:
-    """Whole numbers as such: labels are 0 and 1, not 0.0 and 1.0."""
+    """Whole numbers as such: labels are 0 and 1, not 0.0 and 1.0; those that a float has exactly."""
     array = pa.array(values)
-    whole = pc.equal(pc.floor(array), array)
+    whole = pc.and_(pc.equal(pc.floor(array), array), pc.less(pc.abs(array), 2.0**53))
     return array.cast(pa.int64()) if pc.all(whole).as_py() else array
 
 

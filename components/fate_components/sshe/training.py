@@ -9,9 +9,9 @@ import numpy as np
 
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.linear.course import Course, Progress
-from fate_components.linear.family import Quadratic
+from fate_components.linear.family import WEIGHT_FRACTION_BITS, Quadratic
 from fate_components.linear.following import Following
-from fate_components.linear.guest import Answers, counted_batches
+from fate_components.linear.guest import Answers, check_rounding, counted_batches
 from fate_components.linear.host import batches_of
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict
@@ -63,6 +63,7 @@ def train_guest(
     validate: Callable[[int, Floats], Standing], log_loss: Callable[[int, Verdict], None],
 ) -> Progress:  # fmt: skip
     """Train until it has converged, validation stops it, or max_iter iterations long."""
+    check_rounding(answers.weight, WEIGHT_FRACTION_BITS)
     following, models = Following(ctx, course, learner), course.plan.models
     setting, weights = _opened(course, learner, answers.label)
     before, converged = np.full(models, np.inf), np.zeros(models, dtype=np.bool_)
