@@ -28,10 +28,11 @@ What each role learns, besides the model that is its own, if all follow the prot
   label.
 * The **guest**: the loss of each iteration, its own features' gradients, Σ y·d, with these and a single host that
   host's Σ d·u_h, and how many features each host has. When rows are predicted, each host's part of their scores, as in
-  FATE; the rows that it was trained on are predicted after the training. A host with a single feature would show it by
-  that, up to a factor, and therefore refuses. **Validation while training** (validation_freqs, EarlyStopping) shows the
-  guest these parts for the training and validation rows each time, and **cross validation** once for each fold: of as
-  many weight vectors as a host has features, the guest could learn the space that the host's columns span.
+  FATE; the rows that it was trained on are predicted after the training. A host with a single feature that moves its
+  scores (:mod:`.disclosure`) would show it by that, up to a factor, and therefore refuses. **Validation while
+  training** (validation_freqs, EarlyStopping) shows the guest these parts for the training and validation rows each
+  time, and **cross validation** once for each fold: of as many weight vectors as a host has features, the guest could
+  learn the space that the host's columns span.
 * A **host**: which rows form a batch (with batch_strategy random, a larger set of rows that has them in it), the loss
   of each iteration, its own features' gradients X_h^T d, and which features a stepwise choice kept. Gradients tell
   something of d, and so of the labels: with as many features as rows in a batch a host could solve for d. The guest

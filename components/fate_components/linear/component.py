@@ -22,6 +22,7 @@ from fate_components.linear.data import (
     offset_of,
     tables_of,
 )
+from fate_components.linear.disclosure import refuse_single_column, refuse_single_feature, varying
 from fate_components.linear.family import Family
 from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
@@ -42,11 +43,6 @@ from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
-
-_SINGLE = (
-    "Its part of the scores, which the guest needs, would show the guest that column up to a factor. "
-    "Give the host two features at least."
-)
 
 V = TypeVar("V", bound=VerticalParams)
 
@@ -157,7 +153,7 @@ class VerticalLinear(Component[V], Generic[V]):
         if plan.fit != (train is not None):
             raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
         for _, table in others if train is None else [("train", train), *others]:
-            _refuse_single_feature(ctx, table)
+            refuse_single_column(ctx, len(table.feature_names))
         if train is None:
             model = _required(inputs.model)
             self.predict_as_host(ctx, others, model)
@@ -169,6 +165,7 @@ class VerticalLinear(Component[V], Generic[V]):
             )
         self.warn_of_weak_keys()
         own = self.train_data(ctx, train, None)
+        refuse_single_column(ctx, int(varying(own.features).sum()))
         course = self.course(ctx, plan)
         ctx.guest.push("features", len(own.header))
         if self.params.stepwise_param.need_stepwise:
@@ -185,8 +182,14 @@ class VerticalLinear(Component[V], Generic[V]):
             raise DataError(f"The guest validates {plan.validate_rows} rows and {ctx.party} {found}.")
         learner = self.learner(ctx, course, own, self.start(inputs, own, plan.models, False), False, None)
         learner.keep = self.keeping(ctx, own, intercept=False)
-        scored = np.concatenate([own.features, *[data.features for _, data in validate]])
-        progress = self.train_as_host(ctx, course, learner, lambda weights: scored @ weights)
+        scored = [own.features, *[data.features for _, data in validate]]
+
+        def validation_scores(weights: Floats) -> Floats:
+            for features in scored:
+                refuse_single_feature(ctx, features, weights)
+            return np.concatenate([features @ weights for features in scored])
+
+        progress = self.train_as_host(ctx, course, learner, validation_scores)
         return self.host_outputs(ctx, [("train", own), *validate], progress)
 
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
@@ -363,6 +366,7 @@ class VerticalLinear(Component[V], Generic[V]):
 
     def send_fold_scores(self, ctx: TaskContext, data: Data, progress: Progress) -> None:
         """A host's part of all rows' scores by every fold's model."""
+        refuse_single_feature(ctx, data.features, progress.weights)
         ctx.guest.push("fold_score", data.features @ progress.weights)
 
     def checked_score(self, host: Peer, tag: str, number: int | None, shape: tuple[int, ...]) -> Floats:
@@ -388,8 +392,13 @@ class VerticalLinear(Component[V], Generic[V]):
         return value
 
     def send_scores(self, ctx: TaskContext, data: list[tuple[str, Data]], part: LinearPart) -> None:
-        if len(part.header) == 1:
-            raise DataError(f"{ctx.party} has one feature only in the model of {ctx.component}. {_SINGLE}")
+        """A host's part of the scores of each table.
+
+        Raises:
+            DataError: it would show a column of the host's.
+        """
+        for _, some in data:
+            refuse_single_feature(ctx, some.features, part.weights)
         for number, (_, some) in enumerate(data):
             ctx.guest.push("predicted_score", part.score(some.features), number)
 
@@ -399,16 +408,6 @@ def _pulled_scores(ctx: TaskContext, tag: str, step: tuple[int, ...], shape: tup
     for value in ctx.hosts.pull(tag, step):
         total = total + numbers_from_wire(value, shape)
     return total
-
-
-def _refuse_single_feature(ctx: TaskContext, table: Table) -> None:
-    """The guest is told X_h w_h of every row: of a single column that is the column, up to a factor.
-
-    Raises:
-        DataError: there is one feature only.
-    """
-    if len(table.feature_names) == 1:
-        raise DataError(f"{ctx.party} has one feature only in {ctx.component}. {_SINGLE}")
 
 
 def _unset(products: Floats) -> Floats:

@@ -13,6 +13,7 @@ from fate_components.crypto.paillier import PrivateKey, PublicKey, generate_keyp
 from fate_components.linear.component import VerticalLinear
 from fate_components.linear.course import Course, Progress
 from fate_components.linear.data import Data, log_losses
+from fate_components.linear.disclosure import refuse_single_column, varying
 from fate_components.linear.guest import Answers, warn_of_small_batches
 from fate_components.linear.learner import Learner, part_of
 from fate_components.linear.messages import Plan, Standing
@@ -113,6 +114,7 @@ class ArbiterFree(VerticalLinear[V], Generic[V]):
 
     def send_fold_scores(self, ctx: TaskContext, data: Data, progress: Progress) -> None:
         if isinstance(progress, ConcealedProgress):
+            refuse_single_column(ctx, int(varying(data.features).sum()))
             ctx.guest.push("fold_score", ConcealedPart(data.header, progress.encrypted).score(data.features))
         else:
             super().send_fold_scores(ctx, data, progress)
@@ -130,6 +132,8 @@ class ArbiterFree(VerticalLinear[V], Generic[V]):
         return scores_from_wire(value, self._key)
 
     def _send_concealed(self, ctx: TaskContext, data: list[tuple[str, Data]], part: ConcealedPart) -> None:
+        for _, some in data:
+            refuse_single_column(ctx, int(varying(some.features).sum()))
         for number, (_, some) in enumerate(data):
             ctx.guest.push("predicted_score", part.score(some.features), number)
 
