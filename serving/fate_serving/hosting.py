@@ -87,7 +87,9 @@ class Hosting:
         }
 
     def _computed(self, component: HostComponent, features: Sequence[Found]) -> Reply:
-        faults = {row: _fault(each) for row, each in enumerate(features) if not isinstance(each, Mapping)}
+        faults = {
+            row: _fault(each) for row, each in enumerate(features) if each is None or isinstance(each, ServingError)
+        }
         known = [row for row in range(len(features)) if row not in faults]
         with self._metrics.phase("host_compute"):
             values, wrong = computed([features[row] for row in known], component.answer)  # type: ignore[arg-type]
@@ -148,7 +150,7 @@ class Hosting:
             raise ServingError(Code.ADAPTER, f"The store answered {len(features)} rows of {len(named)}.")
         for place, each in zip(asked, features, strict=True):
             found[place] = each
-            if self._features is not None and isinstance(each, Mapping):
+            if self._features is not None and each is not None and not isinstance(each, ServingError):
                 self._features.put(rows[place], each)
         return found
 
