@@ -50,8 +50,6 @@ class TableAdapter:
             found = iter(
                 [{name: column[place] for name, column in zip(names, columns, strict=True)} for place in known]
             )
-                [{name: column[place] for name, column in zip(names, columns, strict=True)} for place in known]
-            )
         else:
             picked = [_picked(column, known) for column in columns]
             found = iter([dict(zip(names, values, strict=True)) for values in zip(*picked, strict=True)])
