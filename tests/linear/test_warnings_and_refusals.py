@@ -109,3 +109,34 @@ def test_weights_that_rounding_would_change_are_refused(module: str) -> None:
     assert "DataError: All sample weights are 0" in refusal(replace(data, weight=weight * 0))
     few_are_small = np.where(np.arange(60) < 5, 1e-9, weight)
     assert refusal(replace(data, weight=few_are_small), max_iter=1).startswith("PartyResult")
+
+
+# Settings without effect
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"callback_param": {"callbacks": ["EarlyStopping"]}}, "EarlyStopping has no effect: early_stopping_rounds"),
+        ({"early_stopping_rounds": 2}, "early_stopping_rounds has no effect: there are no validation data"),
+        ({"callback_param": {"callbacks": ["PerformanceEvaluate"]}}, "PerformanceEvaluate has no effect"),
+        (
+            {"cv_param": {"need_cv": True}, "stepwise_param": {"need_stepwise": True, "max_step": 1}},
+            "cv_param has no effect: stepwise_param",
+        ),
+    ],
+)
+def test_settings_without_effect_are_told_once(
+    params: dict[str, object], text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    case("HeteroLR", 40, 2, 2).fit({"max_iter": 1} | params)
+    assert caplog.text.count(text) == 1
+    assert caplog.text.count("no effect") == 1
+
+
+def test_a_model_to_go_on_from_has_no_effect_on_a_cross_validation(caplog: pytest.LogCaptureFixture) -> None:
+    data = case("HeteroLR", 40, 2, 2)
+    results = data.fit({"max_iter": 1})
+    models = {party: model for party in data.columns if (model := results[party].model) is not None}
+    data.run({"max_iter": 1, "cv_param": {"need_cv": True, "n_splits": 2}}, data.inputs(models=models))
+    assert "the model to go on from has no effect" in caplog.text

@@ -17,7 +17,6 @@ from fate_components.homo.agreement import (
     checked_label,
     lead_of,
     serve_values,
-    stated,
     trains,
 )
 from fate_components.homo_lr.gradient import Shard
@@ -31,9 +30,11 @@ from fate_components.homo_lr.training import (
     said_from_wire,
     sums_of,
 )
+from fate_components.linear.alike import stated
 from fate_components.linear.course import Progress
 from fate_components.linear.cross_validation import folds_of, judged, present_in_folds
 from fate_components.linear.data import Labels, checked_weight, initial_weights, log_losses, tables_of
+from fate_components.linear.ineffective import warn_of_no_effect
 from fate_components.linear.learner import checked_features, part_of
 from fate_components.linear.messages import Standing, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart, linear_part
@@ -116,6 +117,7 @@ class HomoLR(Component[HomoLRParams]):
         agreement = agree(ctx, circle, train, stated(self.params, ALIKE))
         if train is None or agreement is None:
             return self._predict(inputs.model, others)
+        warn_of_no_effect(self.params, validates=bool(others))
         label = checked_label(ctx, train)
         features = _features(train, agreement.columns)
         if "encrypt_param" in self.params.model_fields_set and self.params.encrypt_param.method is not None:

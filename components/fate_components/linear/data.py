@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,8 @@ def tables_of(ctx: TaskContext, inputs: Inputs, *, alone: bool) -> tuple[Table |
     """
     train = inputs.first("train_data") if inputs.model is not None else inputs.first("train_data", "data")
     if train is not None:
+        if alone and inputs.model is not None:
+            log.warning("the model to go on from has no effect in a cross validation or a stepwise choice of features")
         validate = None if alone else inputs.first("validate_data", "eval_data")
         return train, [] if validate is None else [("validate", validate)]
     test = inputs.first("test_data", "eval_data", "validate_data", "data")
@@ -120,10 +123,11 @@ def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]
             return np.full(shape, float(params.init_const))
 
 
-def announce(ctx: TaskContext, plan: Plan, part: int | None) -> None:
-    """Tell the others what is going to be done."""
-    ctx.hosts.push("plan", plan.to_wire(), part)
-    ctx.arbiters.push("plan", plan.to_wire(), part)
+def announce(ctx: TaskContext, plan: Plan, parameters: Mapping[str, str]) -> None:
+    """Tell the others what is going to be done, and with which parameters; see :func:`.alike.stated`."""
+    for peers in (ctx.hosts, ctx.arbiters):
+        peers.push("plan", plan.to_wire())
+        peers.push("parameters", parameters)
 
 
 def log_losses(ctx: TaskContext, iteration: int, verdict: Verdict, unit_name: str = "iters") -> None:

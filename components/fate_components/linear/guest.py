@@ -14,6 +14,7 @@ from fate_components.linear.course import PROGRESS_BITS, Course, Progress
 from fate_components.linear.family import FRACTION_BITS, TERM_BITS, WEIGHT_FRACTION_BITS, LogLinear, Quadratic
 from fate_components.linear.following import Following, opened, progress_from_peer, progress_of
 from fate_components.linear.host import LABEL_BITS
+from fate_components.linear.ineffective import warn_of_no_effect
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict
 from fate_components.linear.model import Floats
@@ -54,6 +55,8 @@ def train_guest(
         validate: told an iteration and the weights after it; it pulls the hosts' scores.
         log_loss: told what the arbiter said of an iteration.
     """
+    if course.part == 0:
+        warn_of_no_effect(course.params, validates=course.plan.validate_rows > 0)
     check_labels(course, answers)
     check_rounding(answers.weight, FRACTION_BITS if isinstance(course.family, LogLinear) else WEIGHT_FRACTION_BITS)
     layout, following, family = course.layout(), Following(ctx, course, learner), course.family

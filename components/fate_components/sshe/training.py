@@ -13,6 +13,7 @@ from fate_components.linear.family import WEIGHT_FRACTION_BITS, Quadratic
 from fate_components.linear.following import Following
 from fate_components.linear.guest import Answers, check_rounding, counted_batches
 from fate_components.linear.host import batches_of
+from fate_components.linear.ineffective import warn_of_no_effect
 from fate_components.linear.learner import Learner
 from fate_components.linear.messages import Rows, Standing, Step, Verdict
 from fate_components.linear.model import Floats
@@ -63,6 +64,8 @@ def train_guest(
     validate: Callable[[int, Floats], Standing], log_loss: Callable[[int, Verdict], None],
 ) -> Progress:  # fmt: skip
     """Train until it has converged, validation stops it, or max_iter iterations long."""
+    if course.part == 0:
+        warn_of_no_effect(course.params, validates=course.plan.validate_rows > 0)
     check_rounding(answers.weight, WEIGHT_FRACTION_BITS)
     following, models = Following(ctx, course, learner), course.plan.models
     setting, weights = _opened(course, learner, answers.label)
