@@ -54,12 +54,13 @@ def kinds(messages: list[Message], receiver: object, sender: object) -> set[tupl
 
 def test_each_role_receives_what_the_protocol_says_and_no_more(messages: list[Message]) -> None:
     assert kinds(messages, ARBITER, GUEST) == {
-        ("plan", Kind.PARAMETERS), ("gradient", Kind.CIPHERTEXT), ("progress", Kind.CIPHERTEXT),
+        ("plan", Kind.PARAMETERS), ("parameters", Kind.PARAMETERS), ("gradient", Kind.CIPHERTEXT),
+        ("progress", Kind.CIPHERTEXT),
     }  # fmt: skip
     crossed = {("columns", Kind.CIPHERTEXT), ("gradient_part", Kind.CIPHERTEXT)}
     for host in HOSTS:
         assert kinds(messages, ARBITER, host) == {("gradient", Kind.CIPHERTEXT)}
-        assert kinds(messages, host, GUEST) == {("plan", Kind.PARAMETERS), *crossed}
+        assert kinds(messages, host, GUEST) == {("plan", Kind.PARAMETERS), ("parameters", Kind.PARAMETERS), *crossed}
         assert kinds(messages, host, ARBITER) == {
             ("public_key", Kind.PARAMETERS), ("gradient", Kind.TENSOR), ("verdict", Kind.PARAMETERS),
         }  # fmt: skip

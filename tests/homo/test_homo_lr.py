@@ -343,12 +343,13 @@ def test_a_guest_without_hosts_cannot_train_but_predict() -> None:
 
 
 @pytest.mark.parametrize("party", [HOSTS[0], ARBITER])
-def test_parties_with_other_parameters_are_told_so(party: Party) -> None:
+@pytest.mark.parametrize(("name", "value"), [("learning_rate", 0.2), ("use_proximal", True), ("mu", 5.0)])
+def test_parties_with_other_parameters_are_told_so(party: Party, name: str, value: object) -> None:
     rows = pool([40, 25])
     federation = Federation([*rows.parties, ARBITER], deadline_seconds=60)
-    outcomes = federation.outcomes("HomoLR", BASE, rows.inputs(), party_params={party: {"learning_rate": 0.2}})
+    outcomes = federation.outcomes("HomoLR", BASE, rows.inputs(), party_params={party: {name: value}})
     assert isinstance(outcomes[party], ConfigError)
-    assert f"guest-9999 and {party} have other values of learning_rate for" in str(outcomes[party])
+    assert f"guest-9999 and {party} have other values of {name} for" in str(outcomes[party])
 
 
 def test_training_at_one_party_only_is_refused() -> None:

@@ -303,7 +303,8 @@ def test_messages_of_the_family_are_of_the_kinds_that_the_protocol_names() -> No
         if some.kind is not Kind.CIPHERTEXT
     }
     assert clear == {
-        ("plan", "guest", "host"), ("plan", "guest", "arbiter"), ("features", "host", "guest"),
+        ("plan", "guest", "host"), ("plan", "guest", "arbiter"), ("parameters", "guest", "host"),
+        ("parameters", "guest", "arbiter"), ("features", "host", "guest"),
         ("public_key", "arbiter", "host"), ("public_key", "arbiter", "guest"), ("verdict", "arbiter", "host"),
         ("verdict", "arbiter", "guest"), ("gradient", "arbiter", "host"), ("gradient", "arbiter", "guest"),
         ("predicted_score", "host", "guest"),

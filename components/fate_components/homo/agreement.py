@@ -7,7 +7,6 @@ The first guest leads. Columns are named to all data parties. Classes go to the 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fate_components.homo_one_hot.sealing import KEY_BITS, from_wire, make_key, seal, to_wire, unseal
+from fate_components.linear.alike import check_alike
 from fate_components.linear.model import Floats
 from fate_components.secure_aggregation.parties import data_parties
-from fate_federated.catalog.spec import ComponentParams
-from fate_federated.errors import ConfigError, DataError, MessageRejected, ModelError
+from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.task.context import Peer, TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.table import Table
@@ -87,7 +86,7 @@ def agree(
     """Whether all train, and with which columns; None where they do not.
 
     Args:
-        parameters: those that are to be the same at all parties, see :func:`stated`.
+        parameters: those that are to be the same at all parties, see :func:`fate_components.linear.alike.stated`.
         before: a model to go on from, if it has to be the same at all parties.
 
     Raises:
@@ -115,31 +114,11 @@ def agree(
             "model": bytes() as model, "parameters": dict() as theirs,
         } if all(isinstance(name, str) for name in columns) and len(key) == KEY_BITS // 8 and seed >= 0:  # fmt: skip
             if trains and train is not None:
-                _check_alike(ctx, circle.lead, parameters, theirs)
+                check_alike(ctx, circle.lead.party, parameters, theirs)
                 if model != _digest(before):
                     raise ModelError(f"{circle.lead.party} and {ctx.party} do not go on from the same model.")
             return _accepted(ctx, circle.lead, train, Agreement(tuple(columns), key, seed) if trains else None)
     raise MessageRejected(f"{circle.lead.party} sent something other than what is to be trained.")
-
-
-def stated(params: ComponentParams, names: Sequence[str]) -> dict[str, str]:
-    """Some parameters as JSON, by name; ``cv_param.n_splits`` is one in a group."""
-    found = {}
-    for name in names:
-        value: Any = params.model_dump(mode="json")
-        for part in name.split("."):
-            value = value[part]
-        found[name] = json.dumps(value, sort_keys=True)
-    return found
-
-
-def _check_alike(ctx: TaskContext, lead: Peer, own: Mapping[str, str], theirs: Mapping[str, Any]) -> None:
-    different = sorted(name for name in own.keys() | theirs.keys() if own.get(name) != theirs.get(name))
-    if different:
-        raise ConfigError(
-            f"{lead.party} and {ctx.party} have other values of {', '.join(different)} for {ctx.component}. "
-            "Give all parties the same."
-        )
 
 
 def _digest(model: Model | None) -> bytes:
@@ -172,7 +151,7 @@ def trains(ctx: TaskContext, parameters: Mapping[str, str]) -> bool:
     match lead.pull("trains"):
         case {"trains": bool() as trains, "parameters": dict() as theirs}:
             if trains:
-                _check_alike(ctx, lead, parameters, theirs)
+                check_alike(ctx, lead.party, parameters, theirs)
             return trains
     raise MessageRejected("The guest did not say whether there is something to train.")
 

@@ -19,10 +19,10 @@ from fate_components.homo.agreement import (
     lead_of,
     serve_values,
     shared_values,
-    stated,
     trains,
 )
 from fate_components.homo_feature_binning.spec import ALIKE, HomoFeatureBinningParams
+from fate_components.linear.alike import stated
 from fate_components.secure_aggregation.aggregator import GRACE_SECONDS, Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_components.tables import input_table

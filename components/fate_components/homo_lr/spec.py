@@ -12,8 +12,9 @@ from fate_federated.catalog.spec import ComponentSpec, unavailable
 
 ALIKE = (
     "penalty", "alpha", "optimizer", "learning_rate", "decay", "decay_sqrt", "max_iter", "aggregate_iters",
-    "sqn_param.update_interval_L", "sqn_param.memory_M", "init_param.fit_intercept", "cv_param.need_cv",
-    "cv_param.n_splits", "early_stopping_rounds", "callback_param.callbacks", "callback_param.early_stopping_rounds",
+    "use_proximal", "mu", "sqn_param.update_interval_L", "sqn_param.memory_M", "init_param.fit_intercept",
+    "cv_param.need_cv", "cv_param.n_splits", "early_stopping_rounds", "callback_param.callbacks",
+    "callback_param.early_stopping_rounds",
 )  # fmt: skip
 """Parameters that have to be the same at all parties."""
 

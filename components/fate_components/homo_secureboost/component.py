@@ -13,11 +13,11 @@ from fate_components.homo.agreement import (
     agreed_classes,
     checked_label,
     serve_values,
-    stated,
     trains,
 )
 from fate_components.homo_secureboost.spec import ALIKE, HomoSecureBoostParams
 from fate_components.homo_secureboost.training import Training, serve
+from fate_components.linear.alike import stated
 from fate_components.linear.cross_validation import TRAIN, VALIDATE, folds_of
 from fate_components.linear.data import tables_of
 from fate_components.linear.prediction import joined

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from fate_components.crypto.paillier import PublicKey, generate_keypair
+from fate_components.linear.alike import ALIKE, check_alike, stated
 from fate_components.linear.arbiter import train_arbiter
 from fate_components.linear.course import MOST_PRECISE, Course, Progress
 from fate_components.linear.data import (
@@ -52,6 +53,7 @@ class VerticalLinear(Component[V], Generic[V]):
 
     module: ClassVar[str]
     family: ClassVar[Family]
+    alike: ClassVar[tuple[str, ...]] = ALIKE
 
     # What differs
 
@@ -84,7 +86,7 @@ class VerticalLinear(Component[V], Generic[V]):
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         train, others = self._modes(ctx, inputs)
         if train is None:
-            announce(ctx, Plan.to_predict(), None)
+            announce(ctx, Plan.to_predict(), {})
             model = _required(inputs.model)
             part = linear_part(model, self.module)
             classes = np.array(_param(model).classes)
@@ -109,7 +111,7 @@ class VerticalLinear(Component[V], Generic[V]):
             return validate_as_guest(self, ctx, own, labels, weight)
         validate = [(kind, self.data_like(table, own, self.exposure(None))) for kind, table in others]
         plan = self.plan(ctx, len(train), labels.models, weight, len(validate[0][1].table) if validate else 0)
-        announce(ctx, plan, None)
+        announce(ctx, plan, self.stated())
         course = self.course(ctx, plan)
         self.check_batches(ctx, plan.batch_size)
         intercept = self.params.init_param.fit_intercept
@@ -152,6 +154,7 @@ class VerticalLinear(Component[V], Generic[V]):
         plan = Plan.from_wire(ctx.guest.pull("plan"))
         if plan.fit != (train is not None):
             raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
+        self.check_parameters(ctx, plan)
         for _, table in others if train is None else [("train", train), *others]:
             refuse_single_column(ctx, len(table.feature_names))
         if train is None:
@@ -194,6 +197,7 @@ class VerticalLinear(Component[V], Generic[V]):
 
     def run_arbiter(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         plan = Plan.from_wire(ctx.guest.pull("plan"))
+        self.check_parameters(ctx, plan)
         if not plan.fit:
             return Outputs()
         self.warn_of_weak_keys()
@@ -211,6 +215,23 @@ class VerticalLinear(Component[V], Generic[V]):
         return Outputs()
 
     # Preparing
+
+    def stated(self) -> dict[str, str]:
+        """The parameters that have to be the same at all parties."""
+        return stated(self.params, self.alike)
+
+    def check_parameters(self, ctx: TaskContext, plan: Plan) -> None:
+        """Whether the guest trains with the same.
+
+        Raises:
+            ConfigError: parameters differ.
+            MessageRejected: the guest sent something else.
+        """
+        theirs = ctx.guest.pull("parameters")
+        if not isinstance(theirs, dict):
+            raise MessageRejected("The guest did not say which parameters it trains with.")
+        if plan.fit:
+            check_alike(ctx, ctx.guest.party, self.stated(), theirs)
 
     def plan(self, ctx: TaskContext, rows: int, models: int, weight: Floats | None, validate_rows: int = 0) -> Plan:
         """What the guest announces."""

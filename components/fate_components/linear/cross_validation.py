@@ -126,7 +126,7 @@ def validate_as_guest(
     splits, rows = params.n_splits, len(own.table)
     folds_of(rows, params, 0)
     plan = component.plan(ctx, rows, labels.models * splits, weight)
-    announce(ctx, plan, None)
+    announce(ctx, plan, component.stated())
     course = component.course(ctx, plan)
     component.check_batches(ctx, plan.batch_size * (splits - 1) // splits)
     folds = folds_of(rows, params, plan.seed)

@@ -94,7 +94,7 @@ def choose_as_guest(
     search, intercept = params.stepwise_param, params.init_param.fit_intercept
     penalty = 2.0 if search.score_name == "AIC" else math.log(rows)
     plan = component.plan(ctx, rows, 1, weight)
-    announce(ctx, plan, None)
+    announce(ctx, plan, component.stated())
     base = component.course(ctx, plan)
     counts = [len(own.header), *warn_of_small_batches(ctx, plan.batch_size)]
     total, ends = sum(counts), np.cumsum(counts)

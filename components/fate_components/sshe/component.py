@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from fate_components.crypto.paillier import PrivateKey, PublicKey, generate_keypair
+from fate_components.linear.alike import ALIKE
 from fate_components.linear.component import VerticalLinear
 from fate_components.linear.course import Course, Progress
 from fate_components.linear.data import Data, log_losses
@@ -36,6 +37,8 @@ V = TypeVar("V", bound=SharedWeightsParams)
 
 class ArbiterFree(VerticalLinear[V], Generic[V]):
     """A guest and one host train on shares."""
+
+    alike = (*ALIKE, "reveal_strategy", "reveal_every_iter")
 
     def __init__(self, params: V) -> None:
         super().__init__(params)
