@@ -7,8 +7,9 @@ ordinary, which is a text, a missing value, an outlier, or a fraction where whol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,14 @@ class Intake:
     prefix: str = ""
     has_texts: bool = field(init=False)
     _refine: Refining = field(init=False)
+    _pick: Callable[[Row], tuple[Any, ...]] | None = field(init=False)
 
     def __post_init__(self) -> None:
         columns = self.plan.columns
         object.__setattr__(self, "has_texts", any(column.data_type == "str" for column in columns))
         object.__setattr__(self, "_refine", Refining(self.plan, range(len(columns))))
+        several = len(columns) > 1 and not self.has_texts  # one name alone is not picked as a tuple
+        object.__setattr__(self, "_pick", itemgetter(*(column.name for column in columns)) if several else None)
 
     @property
     def layout(self) -> Layout:
@@ -61,16 +65,27 @@ class Intake:
         Raises:
             ServingError: FEATURE, naming the column.
         """
-        columns = self.plan.columns
-        values = [[row.get(column.name, self.absent) for column in columns] for row in rows]
-        if self.prefix:
-            self._without_prefix(rows, values)
-        matrix = _plain_numbers(values)
-        if matrix is None or self.has_texts:
-            if self.absent is None and columns:
-                _check_any(rows, values)
-            return self._by_column(rows, values)
+        matrix = self._complete_rows(rows)
+        if matrix is None:
+            columns = self.plan.columns
+            values = [[row.get(column.name, self.absent) for column in columns] for row in rows]
+            if self.prefix:
+                self._without_prefix(rows, values)
+            matrix = _plain_numbers(values)
+            if matrix is None or self.has_texts:
+                if self.absent is None and columns:
+                    _check_any(rows, values)
+                return self._by_column(rows, values)
         return self._refine(Frame(matrix, {}))
+
+    def _complete_rows(self, rows: Sequence[Row]) -> Floats | None:
+        """The columns where every row names all of them, and all are numbers: most requests, and by far the fastest."""
+        if self._pick is None:
+            return None
+        try:
+            return _plain_numbers(list(map(self._pick, rows)))
+        except KeyError:
+            return None
 
     def _without_prefix(self, rows: Sequence[Row], values: list[list[Any]]) -> None:
         for place, column in enumerate(self.plan.columns):
@@ -149,7 +164,7 @@ def _named(row: Row) -> str:
     return ", ".join(str(name)[:100] for name in list(row)[:10])
 
 
-def _plain_numbers(values: list[list[Any]]) -> Floats | None:
+def _plain_numbers(values: Sequence[Sequence[Any]]) -> Floats | None:
     """Values as a matrix where all are numbers."""
     try:
         matrix = np.array(values)
