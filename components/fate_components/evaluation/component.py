@@ -19,8 +19,11 @@ from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
-KINDS = {"validate_data": "validate", "eval_data": "validate", "test_data": "predict"}
-"""The type of rows that do not say it, by the port that they come by; train by any other."""
+KINDS = {
+    "data": "train", "train_data": "train", "validate_data": "validate", "eval_data": "validate",
+    "test_data": "predict",
+}  # fmt: skip
+"""The type of rows that do not say it, by the port that they come by."""
 
 
 class Evaluation(Component[EvaluationParams]):

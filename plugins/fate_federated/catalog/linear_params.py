@@ -49,6 +49,7 @@ class LinearModelParams(ModuleParams):
     early_stop: Criterion = "diff"
     encrypt_param: EncryptParams = Field(default_factory=EncryptParams)
     encrypted_mode_calculator_param: EncryptedModeParams = Field(default_factory=EncryptedModeParams)
+    """Of no effect: every number is encrypted anew each time."""
     predict_param: PredictParams = Field(default_factory=PredictParams)
     cv_param: CrossValidationParams = Field(default_factory=CrossValidationParams)
     stepwise_param: StepwiseParams = Field(default_factory=StepwiseParams)

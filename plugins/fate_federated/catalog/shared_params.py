@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -151,13 +151,15 @@ class CrossValidationParams(ParameterGroup):
     need_cv: bool = False
     n_splits: PositiveInt = 5
     mode: Federation = "hetero"
+    """Of no effect: the module says whether rows or columns are divided."""
     role: Annotated[Literal["guest", "host", "arbiter"], AnyCase()] = "guest"
+    """Of no effect: a party's role is that of the conf."""
     shuffle: bool = True
     random_seed: int | None = 1
     output_fold_history: bool = True
     history_value_type: Annotated[Literal["score", "instance"], AnyCase()] = "score"
     evaluate_param: dict[str, Any] | None = None
-    """Of FATE up to 1.4, which scored the folds by it."""
+    """Of FATE up to 1.4, which scored the folds by it. Of no effect here."""
 
 
 class StepwiseParams(ParameterGroup):
@@ -166,11 +168,19 @@ class StepwiseParams(ParameterGroup):
     need_stepwise: bool = False
     score_name: Annotated[Literal["AIC", "BIC"], AnyCase()] = "AIC"
     mode: Federation = "hetero"
+    """Of no effect: the module says whether rows or columns are divided."""
     role: Annotated[Literal["guest", "host", "arbiter"], AnyCase()] = "guest"
+    """Of no effect: a party's role is that of the conf."""
     direction: Annotated[Literal["forward", "backward", "both"], AnyCase()] = "both"
     max_step: PositiveInt = 10
     nvmin: AtLeast2 = 2
     nvmax: AtLeast2 | None = None
+
+    @model_validator(mode="after")
+    def _some_number_of_features(self) -> Self:
+        if self.nvmax is not None and self.nvmin > self.nvmax:
+            raise ValueError(f"nvmin {self.nvmin} is greater than nvmax {self.nvmax}")
+        return self
 
 
 class SqnParams(ParameterGroup):
