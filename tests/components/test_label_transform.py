@@ -40,6 +40,7 @@ def labels_of(table: Table) -> list[Any]:
         ([0, 1, 1], {"label_encoder": {"0": 1, "1": 0}}, [1, 0, 0]),
         ([0.0, 1.0, 1.0], {"label_encoder": {"0": 1, "1": 0}}, [1, 0, 0]),
         ([0, 1, 1], {"label_encoder": {"0": 1, "1": 0, "2": 3}}, [1, 0, 0]),
+        ([0, 1, 2, 3], {"label_encoder": {"0": 1, "1": 0}}, [1, 0, 2, 3]),
         (["sick", "well"], {"label_encoder": {"sick": 1, "well": 0}, "label_list": ["sick", "well"]}, [1, 0]),
         ([1, -1], {"label_encoder": {"-1": "no", "1": "yes"}}, ["yes", "no"]),
         ([1, 2], {"label_encoder": {"1": 0.5, "2": 2}}, [0.5, 2.0]),
@@ -121,8 +122,8 @@ def test_a_host_without_predictions_has_nothing_to_turn_back(guest: Party, host:
     ("labels", "params", "text"),
     [
         ([1, 2, 3], {"label_list": [1, 2]}, "label_list does not name 1 of the 3 labels"),
-        ([1, 2, 1], {"label_encoder": {"1": 2}}, "1 of the 2 labels of the rows have no other label"),
-        ([1, 2], {"label_encoder": {"a": 1}}, "2 of the 2 labels of the rows have no other label"),
+        ([1, 2, 1], {"label_encoder": {"1": 2}}, "does not name 1 of the 2 labels of the rows, and gives other rows 1"),
+        ([1, 2], {"label_encoder": {"a": 1}}, "does not name 2 of the 2 labels of the rows"),
         (list(range(1001)), {}, "1001 labels; 1000 are the most that can be classes"),
     ],
 )

@@ -73,13 +73,33 @@ class LabelTransform(Component[LabelTransformParams]):
             absent = len(pairs.keys() - set(there))
             if absent:
                 log.warning("label_encoder names %d labels that no row has", absent)
-            return Encoder(pairs)
+            return Encoder(pairs | _staying(pairs, there))
         if listed is not None:
             unknown = len(set(there) - set(listed))
             if unknown:
                 raise DataError(f"label_list does not name {unknown} of the {len(there)} labels of the rows.")
             there = sorted(listed, key=lambda label: (isinstance(label, str), label))
         return Encoder({old: place for place, old in enumerate(there)})
+
+
+def _staying(pairs: Mapping[Label, Label], there: Sequence[Label]) -> dict[Label, Label]:
+    """The labels of the rows that an encoder does not name: they stay, as in FATE's own example of it.
+
+    Raises:
+        DataError: it names none of the rows' labels, or gives one of them a label that stays.
+    """
+    unnamed = [label for label in there if label not in pairs]
+    if not unnamed:
+        return {}
+    new = set(map(str, pairs.values()))
+    merged = sum(str(label) in new for label in unnamed)
+    if merged or len(unnamed) == len(there):
+        raise DataError(
+            f"label_encoder does not name {len(unnamed)} of the {len(there)} labels of the rows, and gives other rows "
+            f"{merged} of these. Name every label, one that shall stay by itself."
+        )
+    log.warning("label_encoder does not name %d of the %d labels of the rows: they stay", len(unnamed), len(there))
+    return {label: label for label in unnamed}
 
 
 def _labels(column: pa.ChunkedArray) -> list[Label]:

@@ -15,8 +15,8 @@ class LabelTransformParams(ModuleParams):
     """FATE's parameters."""
 
     label_encoder: dict[str, Label] | None = None
-    """The new label by the old one, as text; it names every label of the rows. None numbers the labels from 0 in their
-    order."""
+    """The new label by the old one, as text; a label that it does not name stays, unless another one becomes the
+    same. None numbers the labels from 0 in their order."""
     label_list: list[Label] | None = None
     """The old labels: those that label_encoder names, or all that there are."""
 
