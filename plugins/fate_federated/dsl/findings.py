@@ -29,6 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 Remedy = str | Callable[[], str]
 """What to do, or how to find out: looking for a similar name is only worth it for what is shown."""
 
+_UNCHECKED = "Write other values; that they are not refused more clearly is a mistake of the component's rules."
 MAX_FINDINGS = 100
 """Of each kind: nobody reads more, and what another organisation sends may be wrong any number of times."""
 
@@ -69,6 +70,9 @@ class Findings:
             for found in islice(explain(error, model, value), MAX_FINDINGS):
                 self.error(document, path + found.where, found.message, found.remedy, found.kind)
             return None
+        except Exception as error:  # of a component's own rule: one that fails must not end the check of the whole job
+            self.error(document, path, f"{model.__name__} cannot be checked ({type(error).__name__})", _UNCHECKED)
+            return None
 
     def check_rest(self, model: type[M], document: Document, path: Path, value: object) -> M | None:
         """As :meth:`check`, but what is right of an object is given even if there is something wrong beside it."""
@@ -80,6 +84,8 @@ class Findings:
         except ValidationError as error:
             wrong = {detail["loc"][0] for detail in error.errors(include_url=False) if detail["loc"]}
             rest = {key: inner for key, inner in value.items() if key not in wrong}
+        except Exception:  # said already
+            return None
         try:
             return model.model_validate(rest)
         except ValidationError:  # nothing can be said without what is wrong
