@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fate_federated.errors import AttemptFailed, DataError, FateFederatedError, MessageRejected
+from fate_components.cache_loader.spec import CACHE_LOADER
+from fate_federated.errors import AttemptFailed, DataError, DslError, FateFederatedError, MessageRejected
 from fate_federated.federation import Federation, MemoryCaches, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
+from fate_federated.task.run import build_params
 from fate_federated.task.table import Table
 from fate_federated.transport.memory import Message
 from fate_federated.wire.payload import Ids, Kind, decode
@@ -272,6 +274,20 @@ def test_a_left_join_with_several_hosts_has_each_hosts_own_rows(guest: Party, ho
     mine = results[guest].data.match_ids.to_pylist()
     assert results[host].data.match_ids.to_pylist() == [text if text in "ab" else None for text in mine]
     assert results[other_host].data.match_ids.to_pylist() == [text if text in "bc" else None for text in mine]
+    assert {result.summary["intersect_num"] for result in results.values()} == {1}
+
+
+def test_a_cache_is_named_in_one_way() -> None:
+    with pytest.raises(DslError, match="leave out job_id"):
+        build_params(CACHE_LOADER, {"cache_key": "j.c.n", "job_id": "other"}, "/loader")
+
+
+def test_with_sample_id_without_effect_is_warned_of(
+    guest: Party, host: Party, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = {guest: table(["a", "b"]), host: table(["a", "c"])}
+    Federation([guest, host]).run("Intersection", {"with_sample_id": True}, tables)
+    assert "with_sample_id has no effect" in caplog.text
 
 
 def test_match_ids_are_matched_and_sample_ids_name_the_rows(guest: Party, host: Party) -> None:

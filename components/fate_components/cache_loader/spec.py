@@ -31,6 +31,9 @@ class CacheLoaderParams(ComponentParams):
         if len(parts) != 3 or not all(parts):
             raise ValueError("a cache_key is <job_id>.<component_name>.<cache_name>")
         named = dict(zip(("job_id", "component_name", "cache_name"), parts, strict=True))
+        beside = [name for name in named if value.get(name) is not None]
+        if beside:
+            raise ValueError(f"cache_key names the cache already: leave out {', '.join(beside)}")
         return {**value, **named}
 
 

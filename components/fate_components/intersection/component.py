@@ -61,7 +61,7 @@ class Intersection(Component[IntersectionParams]):
     - the guest: for each host, which of the guest's own ids that host has; with several hosts that is more than the
       intersection of all, as in FATE. Of an id that it has not itself, nothing;
     - a host, with ``sync_intersect_ids``: which of its own ids all parties have, and no more, however many hosts there
-      are; otherwise nothing;
+      are; otherwise nothing. With left_join, which of its own ids the guest has, and how many all parties have;
     - hosts learn nothing of each other but that;
     - with ``cardinality_only``: the guest the number of common ids, and the host too with ``sync_cardinality``;
     - with ``run_preprocess``: who does not own the filter, which of its ids are in it, see
@@ -106,6 +106,8 @@ class Intersection(Component[IntersectionParams]):
         if self.params.sync_intersect_ids:
             for host, found, common in zip(ctx.hosts, positions, each, strict=True):
                 host.push("common_positions", np.sort(found[common]))
+            if self._left_join:
+                ctx.hosts.push("common_number", int(together.sum()))
         self._check_common(ctx, own, int(together.sum()))
         commons = [ordered_common(own.ids, np.flatnonzero(common)) for common in each]
         if not shares:
@@ -147,7 +149,12 @@ class Intersection(Component[IntersectionParams]):
             log.info("sync_intersect_ids is false: %s does not learn which rows are common", ctx.party)
             return Outputs()
         positions = check_positions(ctx.guest.pull("common_positions"), len(order))
-        self._check_common(ctx, own, len(positions))
+        number = len(positions)
+        if self._left_join:
+            number = ctx.guest.pull("common_number")
+            if type(number) is not int or not 0 <= number <= len(positions):
+                raise MessageRejected(f"{ctx.guest.party} sent a count of common ids that cannot be.")
+        self._check_common(ctx, own, number)
         common = ordered_common(own.ids, asked[order[positions]])
         if not theirs.shares_rows:
             table = own.table.take(single_rows(own.table, own.numbers, common))
@@ -159,7 +166,7 @@ class Intersection(Component[IntersectionParams]):
         else:
             layout = Layout.from_wire(ctx.guest.pull("layout"), len(common), left_join=self._left_join)
             table = follow(layout, own.table, single_rows(own.table, own.numbers, common))
-        return self._outputs(ctx, own, method, table, len(common))
+        return self._outputs(ctx, own, method, table, number)
 
     # What the parties have
 
@@ -211,6 +218,8 @@ class Intersection(Component[IntersectionParams]):
             or self.params.new_sample_id
             or self._left_join
         )
+        if self.params.with_sample_id and not shares:
+            log.warning("with_sample_id has no effect: no id repeats, and the rows keep the ids that they have")
         return Opening(len(own.ids), settings_digest(self.params), shares, kept.key if kept else "")
 
     # Filters
