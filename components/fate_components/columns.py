@@ -30,12 +30,13 @@ def chosen_columns(
     Raises:
         DataError: there is no such column.
     """
-    if indexes == -1:
-        return tuple(header)
     wanted = set(names or ())
     unknown = sorted(wanted - set(header))
+    # Also where all columns are chosen: the name is a mistake.
     if unknown:
         raise DataError(f"{parameters[1]} names {', '.join(unknown)}; the columns are {', '.join(header)}.")
+    if indexes == -1:
+        return tuple(header)
     for index in indexes or ():
         if not 0 <= index < len(header):
             raise DataError(f"{parameters[0]} names column {index}; there are 0 to {len(header) - 1}.")

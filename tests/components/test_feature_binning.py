@@ -496,3 +496,27 @@ def test_text_labels_are_classes(guest: Party, host: Party) -> None:
     texts = np.where(numbered[guest].label == 1, "yes", "no")
     named = numbered | {guest: make_table(range(ROWS), columns(ROWS, 0), texts)}
     assert fit(named)[guest].summary["iv"] == fit(numbered)[guest].summary["iv"]
+
+
+def test_ranges_that_cannot_be_cut_are_refused(guest: Party) -> None:
+    table = make_table(range(4), {"far": [-1e308, 0.0, 1.0, 1e308]}, [0, 1, 0, 1])
+    with pytest.raises(DataError, match="The values of far are too large to cut"):
+        fit({guest: table}, {"method": "bucket"}, participants=[guest])
+
+
+@pytest.mark.parametrize(
+    ("params", "classes", "text"),
+    [
+        ({"method": "optimal"}, 3, "method optimal needs labels of two classes"),
+        ({"transform_param": {"transform_cols": [], "transform_names": ["absent"]}}, 2, "transform_names names absent"),
+        ({"transform_param": {"transform_cols": -1, "transform_names": ["absent"]}}, 2, "transform_names names absent"),
+        ({"bin_indexes": -1, "bin_names": ["absent"]}, 2, "bin_names names absent"),
+    ],
+)
+def test_a_guest_s_mistake_is_found_before_labels_are_encrypted(
+    params: dict[str, Any], classes: int, text: str, guest: Party, host: Party
+) -> None:
+    messages: list[Message] = []
+    with pytest.raises(DataError, match=text):
+        fit(tables(guest, host, classes=classes), {}, party_params={guest: params}, record=messages.append)
+    assert "labels" not in {message.tag for message in messages}

@@ -158,3 +158,16 @@ def test_a_model_needs_its_columns(guest: Party, train: Table) -> None:
 def test_bounds_that_are_no_quantiles_are_refused(guest: Party, train: Table) -> None:
     with pytest.raises(DslError, match="with mode cap, feat_upper is a quantile between 0 and 1"):
         run(guest, train, {"mode": "cap", "feat_upper": 95})
+
+
+@pytest.mark.parametrize("method", ["standard_scale", "min_max_scale"])
+def test_ranges_that_floating_point_cannot_hold_are_refused(method: str, guest: Party) -> None:
+    table = make_table(range(3), {"far": [-1.5e308, 0.0, 1.5e308], "near": [1.0, 2.0, 3.0]})
+    with pytest.raises(DataError, match="The values of far are too large or too small"):
+        Federation([guest]).run("FeatureScale", {"method": method}, {guest: table})
+
+
+def test_deviations_that_floating_point_cannot_hold_are_refused(guest: Party) -> None:
+    table = make_table(range(4), {"tiny": [1e-170, 2e-170, 3e-170, 4e-170]})
+    with pytest.raises(DataError, match="The values of tiny are too large or too small"):
+        Federation([guest]).run("FeatureScale", {"method": "standard_scale"}, {guest: table})

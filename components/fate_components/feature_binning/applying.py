@@ -25,11 +25,11 @@ def transformed_names(params: TransformParams, header: Sequence[str], columns: S
     if params.transform_type is None:
         return ()
     binned = [column.name for column in columns]
-    if params.transform_cols == -1:
-        return tuple(binned)
     chosen = chosen_columns(
         header, params.transform_cols, params.transform_names, ("transform_cols", "transform_names")
     )
+    if params.transform_cols == -1:
+        return tuple(binned)
     without = [name for name in chosen if name not in binned]
     if without:
         raise DataError(f"transform_param names columns that are not binned: {', '.join(without)}.")

@@ -66,13 +66,17 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
             raise DataError("transform_type woe needs the weights of two classes. Use bin_num.")
         counts = labelled and not self.params.local_only
         plan = Plan(counts, max(len(table), 1), row_digest(table) if counts else b"", events.shape[1])
+        # What may be wrong with the guest's own columns is found before anything is encrypted.
+        initial = bin_columns(self.params, table)
+        if labelled and events.shape[1] != 1 and any(column.mergeable for column in initial):
+            raise DataError("method optimal needs labels of two classes.", public=True)
+        transformed = transformed_names(self.params.transform_param, table.feature_names, initial)
         ctx.hosts.push("plan", plan.to_wire())
         private = self._send_labels(ctx, plan, events) if plan.counts_events and len(ctx.hosts) else None
-        columns = [self._merge(column, events) for column in bin_columns(self.params, table)]
+        columns = [self._merge(column, events) for column in initial]
         evidence = {column.name: column_evidence(self.params, column, events) for column in columns if labelled}
         hosts = self._host_columns(ctx, plan, private, events.sum(axis=0)) if private is not None else {}
         learnt = Learnt(columns, evidence, classes, hosts)
-        transformed = transformed_names(self.params.transform_param, table.feature_names, columns)
         return self._outputs(ctx, table, learnt, transformed)
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
@@ -132,8 +136,6 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
     def _merge(self, column: Binned, events: Integers) -> Binned:
         if not column.mergeable:
             return column
-        if events.shape[1] != 1:
-            raise DataError("method optimal needs labels of two classes.")
         points = len(column.split_points)
         rows = np.bincount(column.numbers, minlength=points)[:points]
         counts = np.bincount(column.numbers[events[:, 0] == 1], minlength=points)[:points]

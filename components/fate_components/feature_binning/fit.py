@@ -73,6 +73,8 @@ def bin_columns(params: HeteroFeatureBinningParams, table: Table) -> list[Binned
             points = np.unique(there)
         else:
             points = _points(params, there)
+            if not np.isfinite(points).all():
+                raise DataError(f"The values of {name} are too large to cut their range into equal parts.")
         mergeable = params.method == "optimal" and name not in given and name not in categories
         binned.append(Binned(name, points, bin_numbers(column, points), mergeable))
     return binned
@@ -87,8 +89,10 @@ def _points(params: HeteroFeatureBinningParams, values: Floats) -> Floats:
         ranks = -(-np.arange(1, count + 1) * len(values) // count)
         return np.unique(np.sort(values)[ranks - 1])
     low, high = values.min(), values.max()
-    points = np.unique(low + (high - low) * np.arange(1, count + 1) / count)
-    points[-1] = high
+    with np.errstate(over="ignore"):
+        points = np.unique(low + (high - low) * np.arange(1, count + 1) / count)
+    if np.isfinite(points).all():
+        points[-1] = high
     return points
 
 

@@ -65,8 +65,6 @@ class FeatureScale(Component[FeatureScaleParams]):
         if self.params.method is None:
             return ()
         parameters = ("scale_col_indexes", "scale_names")
-        # A name that is no column's is a mistake also where all columns are scaled.
-        chosen_columns(header, None, self.params.scale_names, parameters)
         return chosen_columns(header, self.params.scale_col_indexes, self.params.scale_names, parameters)
 
     def _model(self, names: Sequence[str], scaling: Scaling, header: Sequence[str]) -> Model:

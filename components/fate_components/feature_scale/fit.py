@@ -17,7 +17,8 @@ def learn_scaling(params: FeatureScaleParams, values: Floats, names: Sequence[st
     Mean and (population) standard deviation are those of the values after they were cut to their bounds.
 
     Raises:
-        DataError: a column has no value, bounds are crossed, or a list of bounds has another length than the columns.
+        DataError: a column has no value, bounds are crossed, a list of bounds has another length than the columns,
+            or floating point cannot hold a column's range or deviation.
     """
     empty = [name for index, name in enumerate(names) if np.isnan(values[:, index]).all()]
     if empty:
@@ -32,12 +33,21 @@ def learn_scaling(params: FeatureScaleParams, values: Floats, names: Sequence[st
     mean, std = np.zeros(len(names)), np.ones(len(names))
     if params.method == "standard_scale":
         cut = np.clip(values, lower, upper)
-        if params.with_mean:
-            mean = np.nanmean(cut, axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.nanmean(cut, axis=0) if params.with_mean else mean
+            std = np.nanstd(cut, axis=0) if params.with_std else std
         if params.with_std:
-            std = np.nanstd(cut, axis=0)
             # The mean of equal numbers may differ from them in the last bit, and the deviation from 0.
             std[np.nanmin(cut, axis=0) == np.nanmax(cut, axis=0)] = 1.0
+    with np.errstate(over="ignore"):
+        measures = np.stack([upper - lower, mean, std])
+    lost = ~np.isfinite(measures).all(axis=0) | (std == 0)
+    if lost.any():
+        wrong = ", ".join(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
+        raise DataError(
+            f"The values of {wrong} are too large or too small for their range or deviation to be a number. "
+            "Give them another unit."
+        )
     # Without a method there are no columns to scale.
     return Scaling(params.method or "standard_scale", lower, upper, mean, std)
 
