@@ -17,11 +17,18 @@ from fate_federated.task.table import Table
 
 
 def input_table(ctx: TaskContext, inputs: Inputs, port: str = "data", *otherwise: str) -> Table:
-    """The first table of a port, or of the first of the others that has one.
+    """The first table of a port, or of the one of the others that has one.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or several ports have one.
     """
+    given = [name for name in (port, *otherwise) if inputs.data.get(name)]
+    if len(given) > 1:
+        raise DataError(
+            f"{ctx.component} takes one table, and {ctx.party} has {' and '.join(given)}. Give the second to another "
+            "component, with the model of this one.",
+            public=True,
+        )
     table = inputs.first(port, *otherwise)
     if table is None:
         raise DataError(f"{ctx.component} has no input {port} at {ctx.party}.", public=True)

@@ -726,3 +726,49 @@ def test_values_that_differ_by_the_order_of_a_sum_rank_as_equal() -> None:
     values = np.array([0.1 + 0.2, 0.3, 1e-320, -5e300, 0, float("inf"), float("nan"), 0.3 + 1e-9])
     assert Rule("top_k", 1, True).ranked(values).tolist() == [5, 7, 0, 1, 2, 4, 3, 6]
     assert Rule("top_k", 1, False).ranked(values).tolist() == [3, 2, 4, 0, 1, 7, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"iv_param": {"host_thresholds": []}}, "host_thresholds is an empty list"),
+        ({"iv_value_param": {"host_thresholds": []}}, "host_thresholds is an empty list"),
+        ({"iv_param": {"metrics": []}}, "metrics is an empty list"),
+        ({"statistic_param": {"host_thresholds": [1.0]}}, "host_thresholds has no effect"),
+        ({"psi_param": {"host_thresholds": 1.0}}, "host_thresholds has no effect"),
+        ({"vif_param": {"host_thresholds": 1.0}}, "host_thresholds has no effect"),
+        ({"iv_param": {"filter_type": "top_k", "host_thresholds": [1.0]}}, "host_thresholds is for filter_type"),
+        ({"correlation_param": {"threshold": 1.5}}, "threshold"),
+    ],
+)
+def test_parameters_without_effect_or_sense_are_refused(params: dict[str, Any], text: str) -> None:
+    with pytest.raises(DslError, match=text):
+        build_params(HETERO_FEATURE_SELECTION, params, "/selection")
+
+
+def test_a_share_of_columns_is_exact() -> None:
+    values = np.arange(100.0)
+    assert [int(Rule("top_percentile", share, True).keeps(values).sum()) for share in (0.07, 0.55, 0.29)] == [7, 55, 29]
+
+
+def test_a_quantile_of_outliers_has_all_its_digits(guest: Party) -> None:
+    share, table = 0.9999996, make_table(range(10_000), {"x": np.arange(10_000.0), "c": np.zeros(10_000)})
+    # Just above the quantile, and below the largest value.
+    outlier = {"percentile": share, "upper_threshold": float(np.quantile(np.arange(10_000.0), share)) + 1e-5}
+    params = {"filter_methods": ["outlier_cols"], "outlier_param": outlier}
+    result = Federation([guest]).run(HETERO_FEATURE_SELECTION, params, {guest: table}, participants=[guest])[guest]
+    assert result.data.feature_names == ("x", "c")
+
+
+def test_two_tables_for_one_are_refused(guest: Party) -> None:
+    table = make_table(range(3), {"x": [1.0, 2.0, 3.0]})
+    inputs = {guest: Inputs({"train_data": [table], "eval_data": [table]})}
+    with pytest.raises(DataError, match="guest-9999 has train_data and eval_data"):
+        Federation([guest]).run(HETERO_FEATURE_SELECTION, {}, inputs, participants=[guest])
+
+
+def test_nothing_left_by_hand_is_warned_of(guest: Party, caplog: pytest.LogCaptureFixture) -> None:
+    params = {"filter_methods": ["manually"], "manually_param": {"left_col_indexes": []}}
+    table = make_table(range(3), {"x": [1.0, 2.0, 3.0]})
+    Federation([guest]).run(HETERO_FEATURE_SELECTION, params, {guest: table}, participants=[guest])
+    assert "name no column, so manually keeps all" in caplog.text

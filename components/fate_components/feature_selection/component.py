@@ -113,6 +113,10 @@ class HeteroFeatureSelection(Component[HeteroFeatureSelectionParams]):
 
     def _by_hand(self, party: Party, table: Table, names: tuple[str, ...]) -> Seen:
         manually, header = self.params.manually_param, table.feature_names
+        if [] in (manually.left_col_indexes, manually.left_col_names) and not (
+            manually.left_col_indexes or manually.left_col_names
+        ):
+            log.warning("left_col_indexes and left_col_names name no column, so manually keeps all of them")
         if manually.left_col_indexes or manually.left_col_names:
             stay = self._named(
                 party, header, manually.left_col_indexes, manually.left_col_names,

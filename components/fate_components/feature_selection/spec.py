@@ -47,6 +47,12 @@ class IvValueParams(ParameterGroup):
     local_only: bool = False
     """The guest chooses among its own columns alone."""
 
+    @model_validator(mode="after")
+    def _some_hosts(self) -> IvValueParams:
+        if self.host_thresholds == []:
+            raise ValueError("host_thresholds is an empty list: write one threshold for each host, or null")
+        return self
+
 
 class IvPercentileParams(ParameterGroup):
     """iv_percentile: this share of the columns, those with the highest information value."""
@@ -103,6 +109,8 @@ class MetricFilterParams(ParameterGroup):
 
     known_metrics: ClassVar[frozenset[str] | None] = None
     """None for any that the other component knows."""
+    guest_knows_hosts: ClassVar[bool] = False
+    """Whether the guest may choose among the hosts' columns."""
 
     metrics: str | list[str]
     filter_type: FilterType | list[FilterType] = "threshold"
@@ -124,12 +132,17 @@ class MetricFilterParams(ParameterGroup):
             if isinstance(value, list) and (isinstance(self.metrics, str) or len(value) != len(self.metrics)):
                 raise ValueError(f"{name} is a list: metrics has to be a list of the same length")
         metrics = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+        if not metrics:
+            raise ValueError("metrics is an empty list: name what the filter goes by")
         unknown = set() if self.known_metrics is None else set(metrics) - self.known_metrics
         if unknown:
             raise ValueError(f"this filter does not go by {', '.join(sorted(unknown))}")
+        if self.host_thresholds == []:
+            raise ValueError("host_thresholds is an empty list: write one threshold for each host, or null")
         nested = isinstance(self.host_thresholds, list) and any(isinstance(one, list) for one in self.host_thresholds)
         if nested and len(self.host_thresholds or ()) != len(metrics):  # type: ignore[arg-type]
             raise ValueError("host_thresholds is a list of lists: it needs one list for each metric")
+        self._check_host_thresholds()
         for one in self.of_metrics():
             threshold = one["threshold"]
             if one["filter_type"] == "top_k" and (threshold < 1 or threshold != int(threshold)):
@@ -137,6 +150,14 @@ class MetricFilterParams(ParameterGroup):
             if one["filter_type"] == "top_percentile" and not 0 <= threshold <= 1:
                 raise ValueError(f"top_percentile takes a share from 0 to 1, not {threshold}")
         return self
+
+    def _check_host_thresholds(self) -> None:
+        if self.host_thresholds is None:
+            return
+        if not self.guest_knows_hosts:
+            raise ValueError("host_thresholds has no effect, each party goes by itself: give hosts their own threshold")
+        if all(one["filter_type"] != "threshold" for one in self.of_metrics()):
+            raise ValueError("host_thresholds is for filter_type threshold")
 
     @classmethod
     def _of_each_metric(cls) -> list[str]:
@@ -161,6 +182,7 @@ class IvParams(MetricFilterParams):
     """iv_filter."""
 
     known_metrics = frozenset({"iv"})
+    guest_knows_hosts = True
     metrics: str | list[str] = "iv"
     mul_class_merge_type: ClassMerge | list[ClassMerge] = "average"
     """What a column is worth that has an information value for each of several classes."""
@@ -202,6 +224,7 @@ class SbtParams(MetricFilterParams):
     """
 
     known_metrics = frozenset({"feature_importance"})
+    guest_knows_hosts = True
     metrics: str | list[str] = "feature_importance"
 
 
@@ -211,7 +234,7 @@ class CorrelationParams(ParameterGroup):
     """
 
     sort_metric: Annotated[Literal["iv"], AnyCase()] = "iv"
-    threshold: float = 0.1
+    threshold: Fraction = 0.1
     select_federated: bool = True
     """Whether the guest compares its columns with the hosts', and chooses among these."""
 

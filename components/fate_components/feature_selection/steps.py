@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +61,9 @@ class Rule:
         """
         if self.filter_type == "threshold":
             return values >= self.threshold if self.take_high else values <= self.threshold
-        count = self.threshold if self.filter_type == "top_k" else math.ceil(self.threshold * len(values))
+        # The share as it is written: 0.55 of 400 values is a little more than 220 in floating point.
+        share = Fraction(str(self.threshold))
+        count = self.threshold if self.filter_type == "top_k" else math.ceil(share * len(values))
         kept = np.zeros(len(values), np.bool_)
         kept[self.ranked(values)[: int(count)]] = True
         return kept & ~np.isnan(values)
@@ -126,7 +130,7 @@ def _steps(params: HeteroFeatureSelectionParams, method: str) -> list[Step]:
         case "outlier_cols":
             outlier = params.outlier_param
             rule = Rule("threshold", outlier.upper_threshold, False)
-            return [Step(method, f"{100 * outlier.percentile:g}%", rule)]
+            return [Step(method, f"{(100 * Decimal(str(outlier.percentile))).normalize():f}%", rule)]
         case "percentage_value":
             rule = Rule("threshold", params.percentage_value_param.upper_pct, False)
             return [Step(method, "largest_share", rule)]

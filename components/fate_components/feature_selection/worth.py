@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from statistics import fmean
 from typing import TypeVar
 
@@ -223,7 +224,7 @@ def measured(step: Step, table: Table, names: Sequence[str]) -> Floats:
         case "coefficient_of_variation_value_thres":
             return measure(values, (step.metric,), bias=True)[step.metric]
         case "outlier_cols":
-            return np.array([_quantile(column, float(step.metric[:-1]) / 100) for column in values.T])
+            return np.array([_quantile(column, float(Decimal(step.metric[:-1]) / 100)) for column in values.T])
     return np.array([_largest_share(column) for column in values.T])
 
 

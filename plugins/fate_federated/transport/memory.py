@@ -116,7 +116,10 @@ class MemoryHub:
 
     def _check_hope(self, sender: Party, receiver: Party, tag: str) -> None:
         if sender not in self._present:
-            raise TransportError(f"{sender} ended without sending {tag!r} to {receiver}.")
+            raise TransportError(
+                f"{sender} ended without sending {tag!r} to {receiver}. "
+                "Have both the same parameters, and the same kinds of inputs?"
+            )
         blocked = {
             party
             for party, (source, wanted) in self._waiting.items()
