@@ -49,7 +49,7 @@ from report import Report, arguments
 GUEST, HOST = Party.parse("guest-9999"), Party.parse("host-10000")
 MODEL_ID = "guest-9999#host-10000#bench"
 OWN, THEIRS = [f"x{place}" for place in range(10)], [f"z{place}" for place in range(20)]
-ROWS, BATCH, TREES, DEPTH = 5000, 300, 50, 5
+ROWS, BATCH, TREES, DEPTH, MODELS = 5000, 300, 50, 5, 20
 ECHO = "/bench/echo"
 READY_SECONDS = 60.0
 
@@ -108,7 +108,7 @@ async def measure(report: Report, folder: Path, seconds: float, soak: float) -> 
             stack.enter_context(_serving(site))
         start = time.perf_counter()
         await _await_port(ports[5])
-        report.add("restart to ready, 4 models", time.perf_counter() - start, "s")
+        report.add(f"restart to ready, {MODELS} models", time.perf_counter() - start, "s")
         await _await_port(ports[4])
         async with grpc.aio.insecure_channel(f"127.0.0.1:{ports[5]}") as channel:
             stub = InferenceServiceStub(channel)
@@ -321,7 +321,8 @@ def _parts(folder: Path) -> dict[tuple[str, Party], Path]:
     random = np.random.default_rng(0)
     found = {}
     forests = _forest(random)
-    for version, name in (("1", "lr"), ("2", "trees")):
+    for number in range(MODELS):
+        name, version = ("lr", "trees")[number % 2], str(number + 1)
         for party, header in ((GUEST, OWN), (HOST, THEIRS)):
             if name == "lr":
                 module, meta = "HeteroLR", linear_model_pb2.LRModelMeta(threshold=0.5)
@@ -349,7 +350,8 @@ def _parts(folder: Path) -> dict[tuple[str, Party], Path]:
                 ),
                 name: Model(module, meta, param),
             }
-            found[name, party] = _zip(folder / f"{name}-{party}.zip", party, version, models)
+            service = name if number < 2 else f"{name}-{version}"
+            found[service, party] = _zip(folder / f"{service}-{party}.zip", party, version, models)
     return found
 
 
