@@ -1,6 +1,7 @@
 """Choice of features: one is added or taken away at a time, whichever lowers AIC or BIC the most.
 
-All models that a step tries are trained side by side. Features of hosts are known to the guest by their places only,
+Of a host, whose single feature its scores would show, the first two are added and the last two taken away together. All
+models that a step tries are trained side by side. Features of hosts are known to the guest by their places only,
 and a host learns which of its own are in which model.
 
 The score is penalty·k + misfit, where k counts the weights, the intercept among them; penalty is 2 for AIC (Akaike
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,13 +46,26 @@ Choice = frozenset[int]
 KEPT = -1
 
 
-def neighbours(chosen: Choice, count: int, params: StepwiseParams) -> Iterator[Choice]:
-    """What a step tries: the choices that differ by one feature, as direction, nvmin and nvmax permit."""
-    most = count if params.nvmax is None else min(params.nvmax, count)
-    if params.direction != "backward" and len(chosen) < most:
-        yield from (chosen | {feature} for feature in range(count) if feature not in chosen)
-    if params.direction != "forward" and len(chosen) > params.nvmin:
-        yield from (chosen - {feature} for feature in sorted(chosen))
+def neighbours(chosen: Choice, counts: Sequence[int], params: StepwiseParams) -> Iterator[Choice]:
+    """What a step tries: the choices that differ by one feature, as direction, nvmin and nvmax permit.
+
+    A host with a single feature refuses to be part of a model. Its first two are therefore added at once, and its last
+    two taken away.
+
+    Args:
+        counts: how many features the guest has, and each host.
+    """
+    ends = np.cumsum(counts).tolist()
+    most = ends[-1] if params.nvmax is None else min(params.nvmax, ends[-1])
+    for party, (end, count) in enumerate(zip(ends, counts, strict=True)):
+        own = range(end - count, end)
+        inside, outside = [one for one in own if one in chosen], [one for one in own if one not in chosen]
+        more = 2 if party and not inside else 1
+        less = 2 if party and len(inside) == 2 else 1
+        if params.direction != "backward" and len(chosen) + more <= most:
+            yield from (chosen.union(some) for some in combinations(outside, more))
+        if params.direction != "forward" and len(chosen) - less >= params.nvmin:
+            yield from (chosen.difference(some) for some in combinations(inside, less))
 
 
 @dataclass(slots=True)
@@ -102,7 +117,7 @@ def choose_as_guest(
     current: Choice = frozenset() if search.direction == "forward" else frozenset(range(total))
     best, kept, steps = math.inf, None, []
     for step in range(search.max_step):
-        tried = [*([current] if kept is None else []), *neighbours(current, total, search)]
+        tried = [*([current] if kept is None else []), *neighbours(current, counts, search)]
         if not tried:
             break
         masks = np.zeros((total, len(tried)))
