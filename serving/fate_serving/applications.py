@@ -97,7 +97,7 @@ class Applications:
         return answer
 
     async def _understood(self, call: str, said: dict[str, Any]) -> tuple[Request, Loaded, Mapping[str, Any]]:
-        if self._processors.names:
+        if self._processors:
             said = await self._processors.before(str(said.get("serviceId", "")), said)
         request = single_in(said) if call == "inference" else batch_in(said, self._batch_rows)
         await self._shelf.refresh(request.service_id)

@@ -22,6 +22,7 @@ from fate_serving.model_sources import ModelSources
 from fate_serving.parts import ABOUT, split_namespace
 from fate_serving.pb import model_service_pb2 as pb
 from fate_serving.pb.model_service_pb2_grpc import ModelServiceStub
+from fate_serving.processors import Processors
 from fate_serving.settings import ServingSettings
 from fate_serving.shelf import Key, Loaded, Shelf
 from fate_serving.switching import Switching
@@ -35,10 +36,16 @@ class Management:
     """What ModelService, CommonService and peers ask of a process."""
 
     def __init__(
-        self, shelf: Shelf, sources: ModelSources, switching: Switching, hosting: Hosting, settings: ServingSettings
+        self,
+        shelf: Shelf,
+        sources: ModelSources,
+        switching: Switching,
+        hosting: Hosting,
+        processors: Processors,
+        settings: ServingSettings,
     ) -> None:
         self._shelf, self._sources, self._switching = shelf, sources, switching
-        self._hosting, self._settings = hosting, settings
+        self._hosting, self._processors, self._settings = hosting, processors, settings
 
     # Models
 
@@ -183,6 +190,7 @@ class Management:
             "ready": not self._shelf.broken,
             "models": len(self._shelf.everything()),
             "services": len(self._shelf.bindings),
+            "processors": self._processors.versions,
             "broken": {f"{namespace} {version}": why for (namespace, version), why in self._shelf.broken.items()},
         }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from fate_federated.errors import ConfigError, suggest
@@ -36,9 +36,13 @@ class Processor(Protocol):
 
 
 class Processors:
-    """Several, one after the other."""
+    """Several, one after the other.
 
-    def __init__(self, processors: Sequence[tuple[str, Processor]]) -> None:
+    Args:
+        processors: with the name and the version of each.
+    """
+
+    def __init__(self, processors: Sequence[tuple[str, str, Processor]]) -> None:
         self._processors = tuple(processors)
 
     @classmethod
@@ -54,12 +58,15 @@ class Processors:
             raise ConfigError(
                 f"processors names {unknown[0]!r}, and no processor has that name. {suggest(unknown[0], found)}"
             )
-        return cls([(name, found[name].load()()) for name in names])
+        return cls([(name, _version(found[name]), found[name].load()()) for name in names])
+
+    def __bool__(self) -> bool:
+        return bool(self._processors)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What they are called."""
-        return tuple(name for name, _ in self._processors)
+    def versions(self) -> dict[str, str]:
+        """What they are called, and the versions of the packages that they are from."""
+        return {name: version for name, version, _ in self._processors}
 
     async def before(self, service_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """See :class:`Processor`.
@@ -67,7 +74,7 @@ class Processors:
         Raises:
             ServingError: SYSTEM where one fails.
         """
-        for name, processor in self._processors:
+        for name, _, processor in self._processors:
             try:
                 body = await processor.before(service_id, body)
             except ServingError:
@@ -82,7 +89,7 @@ class Processors:
         Raises:
             ServingError: SYSTEM where one fails.
         """
-        for name, processor in reversed(self._processors):
+        for name, _, processor in reversed(self._processors):
             try:
                 answer = await processor.after(service_id, body, answer)
             except ServingError:
@@ -90,6 +97,10 @@ class Processors:
             except Exception:
                 raise _failed(name) from None
         return answer
+
+
+def _version(point: EntryPoint) -> str:
+    return "" if point.dist is None else point.dist.version
 
 
 def _failed(name: str) -> ServingError:

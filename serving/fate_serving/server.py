@@ -181,11 +181,10 @@ def build(
         merge_rows=settings.merge_rows, merge_seconds=settings.merge_seconds, timeout_seconds=settings.timeout_seconds,
     )  # fmt: skip
     sources = ModelSources(shelf, versions, site.hosted)
-    applications = Applications(
-        shelf, inference, Processors.named(settings.processors), metrics, batch_rows=settings.batch_rows
-    )
+    processors = Processors.named(settings.processors)
+    applications = Applications(shelf, inference, processors, metrics, batch_rows=settings.batch_rows)
     switching = Switching(shelf, sources, links, settings, site.hosted)
-    management = Management(shelf, sources, switching, hosting, settings)
+    management = Management(shelf, sources, switching, hosting, processors, settings)
     return Serving(
         settings, site.tls, site, shelf, sources, management, applications, inference, hosting, answers, adapter,
         metrics, signatures, switching,

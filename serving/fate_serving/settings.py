@@ -149,6 +149,10 @@ def load_settings(site: SiteSettings) -> ServingSettings:
     for peer in settings.peers:
         for party in peer.parties:
             Party.parse(party)
+        if site.tls is None and peer.tls and peer.address.rpartition(":")[0] not in LOOPBACK:
+            raise ConfigError(
+                f"{file}: peers: {peer.address} is not this machine: give site.yaml tls, or set tls: false for the peer"
+            )
     if site.tls is None and settings.federation.rpartition(":")[0] not in LOOPBACK:
         raise ConfigError(f"{file}: federation: without tls in site.yaml it must be a loopback address")
     return settings

@@ -213,10 +213,11 @@ async def test_processors_change_requests_and_answers(
     pair = await serve(sites, trained_lr)
     row = features(trained_lr.tables[GUEST], 0)
     plain = await pair.client.score(row, "u0")
-    pair.guest.applications._processors = Processors([("doubling", Doubling())])
+    pair.guest.applications._processors = Processors([("doubling", "1.2", Doubling())])
     changed = await pair.client.score({**row, "g1": 2 * row["g1"]}, "u0")
     assert changed["data"]["score"] == pytest.approx(plain["data"]["score"], abs=1e-12)
     assert changed["word"] == "from credit"
+    assert pair.guest.applications._processors.versions == {"doubling": "1.2"}
     said = {"serviceId": "credit", "featureData": row, "sendToRemoteFeatureData": {"device_id": "u0"}, "fail": True}
     with caplog.at_level(logging.ERROR):
         answer = await pair.client.ask("inference", said)
@@ -266,6 +267,7 @@ async def test_requests_in_progress_are_answered_when_a_process_stops(sites: Sit
         ("workers: 0", "workers"),
         ("federation: 0.0.0.0:1", "tls"),
         ("peers: [{parties: [boss-1], address: 'x:1'}]", "boss-1"),
+        ("peers: [{parties: [host-1], address: 'x:1'}]", "tls"),
     ],
 )
 def test_a_wrong_configuration_names_the_key(said: str, names: str, tmp_path: Path) -> None:
