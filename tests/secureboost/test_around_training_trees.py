@@ -256,22 +256,3 @@ def test_folds_can_be_handed_on_as_rows() -> None:
     for result in results.values():
         assert len(result.data) == 80
         assert result.data.data.column("type").to_pylist().count("validate") == 40
-
-
-@pytest.mark.parametrize(
-    "differs",
-    [
-        {"cipher_compress": False},
-        {"cipher_compress_error": 3},
-        {"encrypt_param": {"key_length": 2048}},
-        {"tree_param": {"max_depth": 5}},
-        {"complete_secure": 1},
-    ],
-)
-def test_a_host_that_does_otherwise_than_agreed_ends_the_training_at_all_parties(differs: dict[str, Any]) -> None:
-    features, number = some_rows(60, 5)
-    tables = split_tables(features, (number > 0).astype(int), OWNED)
-    outcomes = Federation(tuple(tables), seed=0, deadline_seconds=30).outcomes(
-        "HeteroSecureBoost", OURS, tables, party_params={HOSTS[0]: differs}
-    )
-    assert all(isinstance(outcome, FateFederatedError) for outcome in outcomes.values())

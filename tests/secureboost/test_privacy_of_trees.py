@@ -50,7 +50,7 @@ def test_nobody_sends_numbers_of_its_own() -> None:
             # No float leaves a party, as a number or in an array: all that is meant to be hidden is one.
             assert not isinstance(value, float)
             assert not (isinstance(value, np.ndarray) and value.dtype.kind == "f")
-    assert tags[GUEST] == {"plan", "public_key", "derivatives", "level", "chosen", "verdict"}
+    assert tags[GUEST] == {"agreement", "plan", "public_key", "derivatives", "level", "chosen", "verdict"}
     assert tags[HOSTS[0]] == {"sums", "sides", "validate", "predicted"}
     forest, host = forest_of(results[GUEST].model), host_forest_of(results[HOSTS[0]].model)
     weights = {value.tobytes() for tree in forest.trees for value in tree.weight if value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import ClassVar
 
+from fate_components.secureboost.agreement import announce, check_agreement
 from fate_components.secureboost.cross_validation import validate_as_guest, validate_as_host
 from fate_components.secureboost.guest_training import train_guest
 from fate_components.secureboost.hidden_routes import hidden_scores, strike_out
@@ -19,7 +20,7 @@ from fate_components.secureboost.prediction import (
 )
 from fate_components.secureboost.spec import HeteroFastSecureBoostParams, HeteroSecureBoostParams
 from fate_components.tables import row_digest
-from fate_federated.errors import DataError, ModelError
+from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
@@ -40,6 +41,7 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
 
     def run_guest(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         train, other = _modes(ctx, inputs)
+        announce(ctx, self.params, fit=train is not None)
         if train is not None:
             self._warn_of_weak_keys()
             if self.params.cv_param.need_cv:
@@ -59,11 +61,12 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
         train, other = _modes(ctx, inputs)
+        check_agreement(ctx, self.params, fit=train is not None)
         if train is not None and self.params.cv_param.need_cv:
             return validate_as_host(ctx, self.module, self.params, train)
         plan = Plan.from_wire(ctx.guest.pull("plan"))
         if plan.fit != (train is not None):
-            raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
+            raise MessageRejected("The guest's plan is not what it announced.")
         if train is not None:
             plan.check(ctx, train, other)
             self._warn_of_weak_keys()
