@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fate_components.data_transform.model import ColumnPlan, Plan, parts_of, plan_of
-from fate_components.label_transform.model import Encoder, Label
-from fate_components.scorecard.model import Scale, credit_score
 from fate_federated.errors import FateFederatedError, ModelError
 from fate_federated.party import Party, Role
-from fate_federated.pb.model import label_transform_pb2, not_run_pb2
+from fate_federated.pb.model import not_run_pb2
 from fate_federated.task.model import Model
 from fate_serving.codes import Code, ServingError
+from fate_serving.finishing import Finish, encoder_of, plain, relabelled, scorecard
 from fate_serving.frame import Frame, Layout
 from fate_serving.intake import Intake, Row
 from fate_serving.parts import Component, ModelPart
@@ -96,12 +95,12 @@ class GuestPipeline:
     component: str
     chain: Chain
     scorer: GuestScorer
-    finish: tuple[Callable[[Predicted, list[dict[str, Any]]], None], ...]
+    finish: tuple[Finish, ...]
 
     def data(self, predicted: Predicted) -> list[dict[str, Any]]:
         """What each row's answer says: ``score``, and of more than two classes ``label`` and a score for each."""
         if predicted.several:
-            labels = map(_plain, predicted.labels())
+            labels = map(plain, predicted.labels())
             found = [
                 {"label": label, "score": chances}
                 for label, chances in zip(labels, predicted.values.tolist(), strict=True)
@@ -248,23 +247,22 @@ class _Maker:
             found = next((model for (owner, _), model in self._part.models.items() if owner == name), None)
         return found
 
-    def _finish(self, scoring: Component) -> list[Callable[[Predicted, list[dict[str, Any]]], None]]:
-        done: list[Callable[[Predicted, list[dict[str, Any]]], None]] = []
+    def _finish(self, scoring: Component) -> list[Finish]:
+        done: list[Finish] = []
         name = scoring.name
-        encoder: Encoder | None = None
         for component in self._part.components:
             if not any(source.partition(".")[0] == name for source in component.sources):
                 continue
             with _Refusing(component):
                 if self.module(component) == "Scorecard":
-                    done.append(_scorecard(self._part.parameters.get(component.name, {})))
+                    done.append(scorecard(self._part.parameters.get(component.name, {})))
                     name = component.name
                 elif self.module(component) == "LabelTransform":
                     model = self._model(component)
                     if model is None:
                         raise ModelError("it has no model")
-                    encoder = _encoder(model).reversed()
-                    done.append(_relabelled(encoder))
+                    encoder = encoder_of(model).reversed()
+                    done.append(relabelled(encoder))
                     name = component.name
         return done
 
@@ -316,41 +314,3 @@ def _bare_intake(model: Model) -> Intake:
     if not header:
         raise ModelError("no component before it names the columns")
     return Intake(Plan(tuple(ColumnPlan(name, "float64") for name in header), (), ()))
-
-
-def _scorecard(said: Mapping[str, Any]) -> Callable[[Predicted, list[dict[str, Any]]], None]:
-    offset, lowest = float(said.get("offset", 500)), float(said.get("lower_limit_value", 0))
-    factor, base = float(said.get("factor", 20)), float(said.get("factor_base", 2))
-    scale = Scale.of(offset, factor, base, lowest, float(said.get("upper_limit_ratio", 3)) * offset)
-
-    def finish(predicted: Predicted, data: list[dict[str, Any]]) -> None:
-        for row, score in zip(data, credit_score(scale, predicted.values[:, 0]).tolist(), strict=True):
-            row["credit_score"] = score
-
-    return finish
-
-
-def _relabelled(encoder: Encoder) -> Callable[[Predicted, list[dict[str, Any]]], None]:
-    def finish(predicted: Predicted, data: list[dict[str, Any]]) -> None:
-        for row, label in zip(data, map(_plain, predicted.labels()), strict=True):
-            row["label"] = encoder.pairs.get(label, label)
-
-    return finish
-
-
-def _encoder(model: Model) -> Encoder:
-    param = model.param
-    if not isinstance(param, label_transform_pb2.LabelTransformParam):
-        raise ModelError(f"LabelTransform cannot apply a model of {model.module}")
-    kinds: Mapping[str, Callable[[str], Label]] = {"int": int, "float": float, "str": str}
-    return Encoder(
-        {
-            kinds[param.encoder_key_type[old]](old): kinds[param.encoder_value_type[old]](new)
-            for old, new in param.label_encoder.items()
-        }
-    )
-
-
-def _plain(label: float) -> Label:
-    """1.0 is the label 1."""
-    return int(label) if float(label).is_integer() else label
