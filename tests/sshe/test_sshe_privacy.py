@@ -45,7 +45,7 @@ def kinds(messages: list[Message], sender: object) -> set[tuple[str, Kind]]:
 
 def test_each_party_receives_ciphertexts_and_shares_and_no_more(messages: list[Message]) -> None:
     assert kinds(messages, GUEST) == {
-        ("plan", Kind.PARAMETERS), ("verdict", Kind.PARAMETERS), *CLEAR, *CIPHERTEXTS, *SHARES,
+        ("plan", Kind.PARAMETERS), ("parameters", Kind.PARAMETERS), ("verdict", Kind.PARAMETERS), *CLEAR, *CIPHERTEXTS, *SHARES,
         ("loss", Kind.CIPHERTEXT), ("change", Kind.CIPHERTEXT), ("norm", Kind.CIPHERTEXT),
         ("residual_part", Kind.TENSOR),
     }  # fmt: skip
@@ -59,7 +59,12 @@ def test_each_party_receives_ciphertexts_and_shares_and_no_more(messages: list[M
 def test_weights_that_are_revealed_are_opened_by_their_gradients(fit: Fit, lr: Case) -> None:
     messages = traffic_of(fit, lr, {"reveal_every_iter": True, "max_iter": 2})
     exchanged = {*CLEAR, ("rows", Kind.CIPHERTEXT), ("gradient", Kind.CIPHERTEXT), ("sums", Kind.TENSOR)}
-    assert kinds(messages, GUEST) == {("plan", Kind.PARAMETERS), ("verdict", Kind.PARAMETERS), *exchanged}
+    assert kinds(messages, GUEST) == {
+        ("plan", Kind.PARAMETERS),
+        ("parameters", Kind.PARAMETERS),
+        ("verdict", Kind.PARAMETERS),
+        *exchanged,
+    }
     assert kinds(messages, HOST) == {
         ("features", Kind.PARAMETERS), ("progress", Kind.TENSOR), ("predicted_score", Kind.TENSOR), *exchanged,
     }  # fmt: skip
