@@ -18,8 +18,8 @@ from fate_components.homo_secureboost.messages import Decisions
 from fate_components.homo_secureboost.spec import HomoSecureBoostParams
 from fate_components.secure_aggregation.messages import Masked
 from fate_components.secureboost.model import Tree, forest_of
-from fate_federated.errors import DataError, FateFederatedError, MessageRejected, ModelError
-from fate_federated.federation import PartyResult, make_table
+from fate_federated.errors import ConfigError, DataError, FateFederatedError, MessageRejected, ModelError
+from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.pb.model import boosting_tree_pb2 as pb
 from fate_federated.task.component import Inputs, Outputs
 from fate_federated.transport.memory import Message
@@ -437,3 +437,16 @@ def test_the_name_of_old_releases_is_taken() -> None:
     assert model is not None
     assert model.module == MODULE
     assert trees(results[GUEST]) == trees(rows.run(MODULE, BASE)[GUEST])
+
+
+@pytest.mark.parametrize("name", ["use_missing", "zero_as_missing"])
+@pytest.mark.parametrize("of_tree", [False, True])
+def test_parties_that_see_other_values_as_missing_are_refused(name: str, of_tree: bool) -> None:
+    rows = pool([40, 25])
+    federation = Federation((*rows.parties, ARBITER), seed=0, deadline_seconds=30)
+    differs: dict[str, Any] = {"tree_param": {name: True}} if of_tree else {name: True}
+    outcomes = federation.outcomes(MODULE, BASE, rows.inputs(), party_params={HOSTS[0]: differs})
+    told = f"guest-9999 and host-10000 have other values of {'tree_param.' if of_tree else ''}{name} for"
+    assert isinstance(outcomes[HOSTS[0]], ConfigError)
+    assert told in str(outcomes[HOSTS[0]])
+    assert all(isinstance(outcome, FateFederatedError) for outcome in outcomes.values())

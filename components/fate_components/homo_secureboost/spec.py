@@ -13,7 +13,8 @@ ALIKE = (
     "task_type", "objective_param", "learning_rate", "num_trees", "subsample_feature_rate", "bin_num", "multi_mode",
     "random_seed", "n_iter_no_change", "tol", "cv_param.need_cv", "cv_param.n_splits", "tree_param.max_depth",
     "tree_param.criterion_params", "tree_param.min_sample_split", "tree_param.min_impurity_split",
-    "tree_param.min_leaf_node", "tree_param.min_child_weight",
+    "tree_param.min_leaf_node", "tree_param.min_child_weight", "use_missing",
+    "zero_as_missing", "tree_param.use_missing", "tree_param.zero_as_missing",
 )  # fmt: skip
 """Parameters that have to be the same at all parties."""
 
