@@ -256,3 +256,19 @@ def test_folds_can_be_handed_on_as_rows() -> None:
     for result in results.values():
         assert len(result.data) == 80
         assert result.data.data.column("type").to_pylist().count("validate") == 40
+
+
+def test_what_is_missing_is_said_by_the_model() -> None:
+    features, label = some_rows(80, 5)
+    features[np.random.default_rng(1).random(features.shape) < 0.2] = 0
+    tables = split_tables(features, label, OWNED)
+    trained = REGRESSION | {"use_missing": True, "zero_as_missing": True}
+    results = learn(trained, tables)
+    for told in ({}, {"use_missing": True}):
+        again = predict(REGRESSION | told, tables, results)[GUEST].data.data
+        assert np.allclose(again.column("predict_score").to_numpy(), scores(results, "train"), atol=1e-12)
+    without = learn(REGRESSION, tables)
+    again = predict(trained, tables, without)[GUEST].data.data
+    assert np.allclose(again.column("predict_score").to_numpy(), scores(without, "train"), atol=1e-12)
+    with pytest.raises(DataError, match="trained without use_missing"):
+        predict({"use_missing": True}, holes(tables), without)

@@ -95,7 +95,7 @@ class HomoSecureBoost(Component[HomoSecureBoostParams]):
         forest = forest_of(model)
         tables = []
         for kind, table in data:
-            scores = forest.scores(features_for(table, forest.header, self.params), {})
+            scores = forest.scores(features_for(table, forest.header, model), {})
             tables.append(prediction_table(table, scores, forest.classes, model, self.params, kind))
         return Outputs([joined(tables)], model)
 

@@ -17,16 +17,13 @@ from fate_components.sbt_feature_transformer.model import (
 )
 from fate_components.sbt_feature_transformer.spec import SBTFeatureTransformerParams
 from fate_components.secureboost.messages import Plan
-from fate_components.secureboost.model import Floats, forest_of, host_forest_of
+from fate_components.secureboost.model import forest_of, host_forest_of
 from fate_components.secureboost.prediction import features_for, pull_answers, push_answers
-from fate_components.secureboost.spec import HeteroSecureBoostParams
 from fate_components.tables import input_table, row_digest
 from fate_federated.errors import ModelError
-from fate_federated.pb.model import boosting_tree_pb2 as pb
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
 from fate_federated.task.model import Model
-from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +44,7 @@ class SBTFeatureTransformer(Component[SBTFeatureTransformerParams]):
         ctx.hosts.push("plan", plan.to_wire())
         boosted = boosted_model(transformer)
         forest = forest_of(boosted)
-        features = _features(table, forest.header, boosted)
+        features = features_for(table, forest.header, boosted)
         parts = [
             leaf_features(forest, features[rows], answers)
             for rows, answers in pull_answers(ctx, forest, len(table), "routes")
@@ -68,7 +65,7 @@ class SBTFeatureTransformer(Component[SBTFeatureTransformerParams]):
         Plan.from_wire(ctx.guest.pull("plan")).check(ctx, table, None)
         boosted = boosted_model(transformer)
         forest = host_forest_of(boosted)
-        push_answers(ctx, forest, _features(table, forest.header, boosted), "routes")
+        push_answers(ctx, forest, features_for(table, forest.header, boosted), "routes")
         return Outputs([table], transformer)
 
     def _transformer(self, inputs: Inputs) -> Model:
@@ -78,11 +75,3 @@ class SBTFeatureTransformer(Component[SBTFeatureTransformerParams]):
         if len(given) != 1:
             raise ModelError(f"{MODULE} takes one model of boosted trees as isometric_model; it is given {len(given)}.")
         return transformer_model(given[0], dense=self.params.dense_format)
-
-
-def _features(table: Table, header: tuple[str, ...], boosted: Model) -> Floats:
-    """As the trees were trained on: what is missing is in their model."""
-    assert isinstance(boosted.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
-    tree = boosted.meta.tree_meta
-    params = HeteroSecureBoostParams(use_missing=tree.use_missing, zero_as_missing=tree.zero_as_missing)
-    return features_for(table, header, params)

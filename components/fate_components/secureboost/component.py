@@ -51,7 +51,7 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
         plan = Plan(False, row_digest(table), len(table), b"", 0, 1, 1, True)
         ctx.hosts.push("plan", plan.to_wire())
         forest = forest_of(model)
-        features = features_for(table, forest.header, self.params)
+        features = features_for(table, forest.header, model)
         if self.params.EINI_inference:
             scores = hidden_scores(ctx, forest, features, self.params)
         else:
@@ -74,7 +74,7 @@ class HeteroSecureBoost(Component[HeteroSecureBoostParams]):
         model, table = _required(inputs.model), _required_table(ctx, other)
         plan.check(ctx, table, None)
         forest = host_forest_of(model)
-        features = features_for(table, forest.header, self.params)
+        features = features_for(table, forest.header, model)
         if self.params.EINI_inference:
             strike_out(ctx, forest, features, self.params)
         else:

@@ -25,38 +25,44 @@ BATCH = 1 << 16
 
 
 def features_of(table: Table, names: tuple[str, ...], params: TreeTrainingParams) -> Floats:
-    """Some columns, shape (rows, len(names)), missing values as NaN.
+    """Some columns to train on, shape (rows, len(names)), missing values as NaN.
 
     Raises:
         DataError: values are infinite, or missing where that is not permitted. Other parties read the message: it
             names no column.
     """
+    remedy = "Set use_missing, or fill them, as with DataTransform's missing_fill."
+    return _features(table, names, params.knows_missing, params.zero_is_missing, remedy)
+
+
+def features_for(table: Table, header: tuple[str, ...], model: Model) -> Floats:
+    """The columns of a model; what is missing is said by it, as when it is served.
+
+    Raises:
+        DataError: see :func:`features_of`.
+        ModelError: the table has not all of them.
+    """
+    assert isinstance(model.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
+    if absent := sorted(set(header) - set(table.feature_names)):
+        log.error("columns that the model knows are not in the data: %s", ", ".join(absent))
+        raise ModelError(f"The data have not all features of the model: {len(absent)} are absent.")
+    tree = model.meta.tree_meta
+    remedy = "The model was trained without use_missing: fill them, as with DataTransform's missing_fill."
+    return _features(table, header, tree.use_missing, tree.use_missing and tree.zero_as_missing, remedy)
+
+
+def _features(table: Table, names: tuple[str, ...], knows_missing: bool, zero_is_missing: bool, remedy: str) -> Floats:
     features = table.numbers(names)
     if np.isinf(features).any():
         log.error("values are infinite in %s", _named(names, np.isinf(features)))
         raise DataError("Values are infinite in a feature. The log of the party that failed names it.")
-    if params.zero_is_missing:
+    if zero_is_missing:
         features[features == 0] = np.nan
     missing = np.isnan(features)
-    if missing.any() and not params.knows_missing:
+    if missing.any() and not knows_missing:
         log.error("values are missing in %s", _named(names, missing))
-        raise DataError(
-            "Values are missing in a feature, which the log of the party that failed names. "
-            "Set use_missing, or fill them, as with DataTransform's missing_fill."
-        )
+        raise DataError(f"Values are missing in a feature, which the log of the party that failed names. {remedy}")
     return features
-
-
-def features_for(table: Table, header: tuple[str, ...], params: TreeTrainingParams) -> Floats:
-    """The columns of a model.
-
-    Raises:
-        ModelError: the table has not all of them.
-    """
-    if absent := sorted(set(header) - set(table.feature_names)):
-        log.error("columns that the model knows are not in the data: %s", ", ".join(absent))
-        raise ModelError(f"The data have not all features of the model: {len(absent)} are absent.")
-    return features_of(table, header, params)
 
 
 def _named(names: tuple[str, ...], wrong: Bits) -> str:
