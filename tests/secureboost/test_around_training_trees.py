@@ -272,3 +272,21 @@ def test_what_is_missing_is_said_by_the_model() -> None:
     assert np.allclose(again.column("predict_score").to_numpy(), scores(without, "train"), atol=1e-12)
     with pytest.raises(DataError, match="trained without use_missing"):
         predict({"use_missing": True}, holes(tables), without)
+
+
+def test_trees_for_another_objective_are_not_added() -> None:
+    features, label = some_rows(60, 5)
+    tables = split_tables(features, np.exp(label / 4), OWNED)
+
+    def of(objective: str, *params: float) -> dict[str, Any]:
+        return REGRESSION | {"objective_param": {"objective": objective, "params": list(params)}, "num_trees": 1}
+
+    models = {party: result.model for party, result in learn(of("huber", 1.5), tables).items() if result.model}
+    assert len(drawn(learn(of("huber", 1.5), tables, models=models))) == 2
+    for other in (of("huber", 2.0), of("lse"), of("tweedie", 1.5), of("log_cosh")):
+        with pytest.raises(ModelError, match="another objective_param"):
+            learn(other, tables, models=models)
+    squares = {party: result.model for party, result in learn(of("lse"), tables).items() if result.model}
+    assert len(drawn(learn(of("lse", 3.0), tables, models=squares))) == 2
+    with pytest.raises(ModelError, match="another objective_param"):
+        learn(of("log_cosh"), tables, models=squares)

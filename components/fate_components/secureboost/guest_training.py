@@ -27,7 +27,7 @@ from fate_components.secureboost.outputs import (
     with_gains,
 )
 from fate_components.secureboost.packing import Layout
-from fate_components.secureboost.prediction import features_of, prediction_table, scores_with_hosts
+from fate_components.secureboost.prediction import features_of, objective_of_model, prediction_table, scores_with_hosts
 from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled
 from fate_components.secureboost.spec import HeteroSecureBoostParams, TreeTrainingParams
 from fate_components.secureboost.splitting import Criterion
@@ -228,13 +228,15 @@ def start_of(
     """The score before any tree, and what a model to go on from has learnt.
 
     Raises:
-        ModelError: that one is for other columns, classes or hosts.
+        ModelError: that one is for other columns, classes or hosts, or another objective.
     """
     if before is None:
         return objective.start(labels.numbers, weight), (), {}
     old = forest_of(before)
     if old.header != header:
         raise ModelError("The model to go on from has other columns than the training data.")
+    if objective_of_model(before) != objective:
+        raise ModelError("The model to go on from was trained for another objective_param.")
     if old.classes.tolist() != labels.classes.tolist():
         raise ModelError("The model to go on from is of other classes than the training data.")
     if unknown := [site for site in old.sites[1:] if site not in sites]:

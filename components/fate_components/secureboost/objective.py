@@ -16,7 +16,10 @@ _SMALLEST = 1e-15
 
 
 class Objective(Protocol):
-    """A loss. Labels have the shape (rows, dimensions), like scores: of classifiers 0 or 1 for each class."""
+    """A loss. Labels have the shape (rows, dimensions), like scores: of classifiers 0 or 1 for each class.
+
+    Those of the same kind and parameter are equal.
+    """
 
     def start(self, label: Floats, weight: Floats) -> Floats:
         """The score before any tree, shape (dimensions,)."""
@@ -70,6 +73,7 @@ class _FromMedian(_Number):
         return np.array([np.median(label[weight > 0])])
 
 
+@dataclass(frozen=True, slots=True)
 class LeastSquares(_Number):
     """lse: d², where d is how far the score is above the label."""
 
@@ -84,6 +88,7 @@ class LeastSquares(_Number):
         return squares
 
 
+@dataclass(frozen=True, slots=True)
 class LeastAbsolute(_FromMedian):
     """lae: |d|, with 1 for the second derivative, which is 0."""
 
@@ -127,6 +132,7 @@ class Fair(_FromMedian):
         return self.c**2 * (ratio - np.log1p(ratio))
 
 
+@dataclass(frozen=True, slots=True)
 class LogCosh(LeastSquares):
     """log cosh d."""
 

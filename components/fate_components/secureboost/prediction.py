@@ -10,7 +10,7 @@ import numpy as np
 from fate_components.linear.prediction import classified, estimated
 from fate_components.secureboost.messages import Step
 from fate_components.secureboost.model import Bits, Floats, Forest, HostForest, unpacked_answers
-from fate_components.secureboost.objective import objective_of
+from fate_components.secureboost.objective import Objective, objective_of
 from fate_components.secureboost.spec import TreeTrainingParams
 from fate_federated.errors import DataError, MessageRejected, ModelError
 from fate_federated.pb.model import boosting_tree_pb2 as pb
@@ -120,13 +120,18 @@ def scores_with_hosts(ctx: TaskContext, forest: Forest, features: Floats, tag: s
     return scores
 
 
+def objective_of_model(model: Model) -> Objective:
+    """The loss that a model was trained for."""
+    assert isinstance(model.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
+    objective = model.meta.objective_meta
+    return objective_of(objective.objective, list(objective.param))
+
+
 def prediction_table(
     table: Table, scores: Floats, classes: Floats, model: Model, params: TreeTrainingParams, kind: str
 ) -> Table:
     """FATE's columns for the rows of a table, from scores of shape (rows, dimensions)."""
-    assert isinstance(model.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
-    objective = model.meta.objective_meta
-    predicted = objective_of(objective.objective, list(objective.param)).predicted(scores)
+    predicted = objective_of_model(model).predicted(scores)
     if len(classes):
         return classified(table, predicted, classes, params.predict_param.threshold, kind)
     return estimated(table, predicted[:, 0], kind)
