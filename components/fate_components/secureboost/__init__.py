@@ -25,7 +25,10 @@ Who learns what:
 - A host receives ciphertexts, for each level of a tree which node each row is in, and which of its own candidates were
   best. It sees no derivative, no label, no leaf's weight. That rows are together in a node says that their labels have
   something in common, all the more in the first trees: with ``complete_secure`` those have features of the guest alone
-  (Cheng et al., section on the reduced leakage).
+  (Cheng et al., section on the reduced leakage). With ``run_goss`` it is also told, for each tree, which rows were
+  kept: those with the largest derivatives, which the trees so far predict worst, and a sample of the others. A row that
+  is kept in many trees is probably of the rarer label or an outlier, so that this says more of labels than a tree of
+  all rows does.
 - The guest receives, for each node, sums of derivatives over one side of each of a host's candidate splits, in an order
   that is drawn anew for every node, and for a chosen split which rows go left and the feature's anonymous name, which
   the importance of features needs. It sees no value, name or threshold of a host. Of sums over few rows it can guess
