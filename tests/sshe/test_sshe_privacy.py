@@ -45,7 +45,8 @@ def kinds(messages: list[Message], sender: object) -> set[tuple[str, Kind]]:
 
 def test_each_party_receives_ciphertexts_and_shares_and_no_more(messages: list[Message]) -> None:
     assert kinds(messages, GUEST) == {
-        ("plan", Kind.PARAMETERS), ("parameters", Kind.PARAMETERS), ("verdict", Kind.PARAMETERS), *CLEAR, *CIPHERTEXTS, *SHARES,
+        ("plan", Kind.PARAMETERS), ("parameters", Kind.PARAMETERS), ("verdict", Kind.PARAMETERS),
+        *CLEAR, *CIPHERTEXTS, *SHARES,
         ("loss", Kind.CIPHERTEXT), ("change", Kind.CIPHERTEXT), ("norm", Kind.CIPHERTEXT),
         ("residual_part", Kind.TENSOR),
     }  # fmt: skip
