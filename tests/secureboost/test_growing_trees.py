@@ -174,3 +174,26 @@ def test_a_split_needs_enough_rows() -> None:
     tables = split_tables(features, label, {GUEST: [0], HOSTS[0]: [1, 2, 3]})
     assert len(_owners(learn(REGRESSION | {"tree_param": {"min_sample_split": 61}}, tables))[0]) == 0
     assert len(_owners(learn(REGRESSION | {"tree_param": {"min_sample_split": 60}}, tables))[0]) == 1
+
+
+@pytest.mark.parametrize("params", [{"boosting_strategy": "mix"}, {"complete_secure": 2}])
+def test_a_party_that_has_nothing_to_offer_does_not_end_the_training(params: dict[str, Any]) -> None:
+    features, _ = some_rows(80, 4)
+    features[:, 0] = 1.0
+    label = np.where(features[:, 1] > 0, 1.0, -1.0) + features[:, 2] / 4
+    owned = {GUEST: [0], HOSTS[0]: [1], HOSTS[1]: [2, 3]}
+    given = REGRESSION | {"num_trees": 6, "n_iter_no_change": True, "tree_num_per_party": 2, "learning_rate": 1.0}
+    losses = learn(given | params, split_tables(features, label, owned))[GUEST].summary["loss_history"]
+    assert losses[0] == losses[1]
+    assert len(losses) > 2
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize(("strategy", "rounds"), [("std", 2), ("mix", 7), ("layered", 3)])
+def test_everybodys_turn_without_a_split_ends_the_training(strategy: str, rounds: int) -> None:
+    features, label = some_rows(60, 4)
+    tables = split_tables(np.ones_like(features), label, {GUEST: [0], HOSTS[0]: [1], HOSTS[1]: [2, 3]})
+    params = {"boosting_strategy": strategy, "num_trees": 9, "n_iter_no_change": True, "tree_num_per_party": 2}
+    summary = learn(REGRESSION | params, tables)[GUEST].summary
+    assert summary["is_converged"]
+    assert len(summary["loss_history"]) == rounds

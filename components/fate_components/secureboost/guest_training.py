@@ -158,6 +158,7 @@ def train_guest(
 
     converged = stopped = False
     best_iteration = -1
+    idle = 0
     for number in range(params.num_trees):
         of_depth = turns.of_round(number)
         taking_part = frozenset().union(*of_depth)
@@ -184,7 +185,8 @@ def train_guest(
         course.gains.append(gains)
         loss = float(np.average(objective.loss(labels.numbers, course.scores), weights=weight))
         ctx.log_loss(number, loss)
-        converged = params.n_iter_no_change and bool(course.losses) and abs(course.losses[-1] - loss) <= params.tol
+        idle = idle + 1 if course.losses and abs(course.losses[-1] - loss) <= params.tol else 0
+        converged = params.n_iter_no_change and turns.all_idle(number, idle)
         course.losses.append(loss)
         if validate is not None and due(params, number):
             scores = {

@@ -34,6 +34,20 @@ class Turns:
             case _:
                 return [frozenset(range(self.hosts + 1))] * depth
 
+    def all_idle(self, number: int, idle: int) -> bool:
+        """Whether no party has anything left to offer, if so many rounds up to this one were of no use.
+
+        One party's rounds say nothing of the others: everybody's turn counts, after the first ``complete_secure``.
+        """
+        match self.params.strategy:
+            case "mix":
+                cycle = self.params.tree_num_per_party * (self.hosts + 1)
+            case "layered":
+                cycle = self.hosts
+            case _:
+                cycle = 1
+        return idle >= cycle and number - cycle + 1 >= int(self.params.complete_secure)
+
     def depths(self, number: int, site: int) -> list[int]:
         """At which a site offers splits."""
         return [depth for depth, sites in enumerate(self.of_round(number)) if site in sites]
