@@ -15,6 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from fate_components.secureboost.messages import Verdict
+from fate_components.secureboost.spec import HeteroSecureBoostParams
 from fate_federated.errors import AttemptEnded, DataError, DslError, FateFederatedError, ModelError
 from fate_federated.federation import Federation
 from fate_federated.party import Party
@@ -215,6 +216,11 @@ def test_a_model_of_other_parts_is_refused() -> None:
     "params",
     [
         {"tree_param": {"max_depth": 0}},
+        {"tree_param": {"criterion_params": [-0.1]}},
+        {"tree_param": {"criterion_params": [0.1, -1]}},
+        {"tree_param": {"criterion_params": [0.1, 0, 0]}},
+        {"tree_param": {"criterion_params": {"l2": -0.1}}},
+        {"tree_param": {"criterion_params": {"l3": 0.1}}},
     ],
 )
 def test_what_is_not_there_is_refused(params: dict[str, Any]) -> None:
@@ -290,3 +296,12 @@ def test_trees_for_another_objective_are_not_added() -> None:
     assert len(drawn(learn(of("lse", 3.0), tables, models=squares))) == 2
     with pytest.raises(ModelError, match="another objective_param"):
         learn(of("log_cosh"), tables, models=squares)
+
+
+@pytest.mark.parametrize(
+    ("given", "penalties"), [([0.5], (0.5, 0)), ([0, 0.2], (0, 0.2)), ({"l1": 0.3, "l2": 0.4}, (0.4, 0.3))]
+)
+def test_penalties_are_a_list_or_named(given: Any, penalties: tuple[float, float]) -> None:
+    params = build_params(spec_of("HeteroSecureBoost"), {"tree_param": {"criterion_params": given}}, "")
+    assert isinstance(params, HeteroSecureBoostParams)
+    assert params.penalties == penalties

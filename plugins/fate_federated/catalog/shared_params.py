@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from fate_federated.catalog.spec import ComponentParams
@@ -251,6 +251,16 @@ class TreeParams(ParameterGroup):
     use_missing: bool = False
     zero_as_missing: bool = False
     deterministic: bool = False
+
+    @field_validator("criterion_params")
+    @classmethod
+    def _two_penalties(cls, value: list[float] | dict[str, float]) -> list[float] | dict[str, float]:
+        unknown = sorted(value.keys() - {"l1", "l2"}) if isinstance(value, dict) else value[2:]
+        if unknown:
+            raise ValueError(f"criterion_params are the weights of the L2 and L1 penalties, and not {unknown} besides")
+        if not all(weight >= 0 for weight in (value.values() if isinstance(value, dict) else value)):
+            raise ValueError("the weights of penalties are at least 0")
+        return value
 
 
 class TransformParams(ParameterGroup):
