@@ -42,7 +42,7 @@ class AirflowServer:
     problems_age_seconds: float = -1.0
     runs: dict[tuple[str, str], str] = field(default_factory=dict)
     confs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    tasks: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    tasks: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
     cleared: list[tuple[str, str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     assets: list[str] = field(default_factory=list)

@@ -125,6 +125,20 @@ def test_a_task_that_comes_by_itself_is_left_alone(federation: Federation, state
     eventually(lambda: federation[HOST].airflow.cleared)
 
 
+@pytest.mark.parametrize("run", ["failed", "success"])
+def test_a_task_that_its_runs_end_left_without_a_state_is_cleared(federation: Federation, run: str) -> None:
+    job = fail_once(federation)
+    airflow = federation[HOST].airflow
+    airflow.tasks[key(HOST)] = None
+    guest = federation.attend(job, GUEST)
+    eventually(lambda: federation[ARBITER].airflow.cleared)
+    assert guest.wait_running(0.5) is None
+    # As long as the run goes on, its scheduler sees to the task.
+    assert airflow.cleared == []
+    airflow.runs[key(HOST)[:2]] = run
+    eventually(lambda: airflow.cleared == [key(HOST)])
+
+
 def test_another_partys_new_try_clears_nothing(federation: Federation) -> None:
     job = fail_once(federation)
     host = federation.attend(job, HOST)

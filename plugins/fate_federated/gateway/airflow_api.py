@@ -22,6 +22,7 @@ TRIES = 4
 DAG_SECONDS = 60.0
 POLL_SECONDS = 0.3
 UNENDED_RUN_STATES = frozenset({"queued", "running"})
+ENDED_RUN_STATES = frozenset({"success", "failed"})
 ENDED_TASK_STATES = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 
 

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 
 from fate_federated.errors import FateFederatedError
-from fate_federated.gateway.airflow_api import ENDED_TASK_STATES, Airflow
+from fate_federated.gateway.airflow_api import ENDED_RUN_STATES, ENDED_TASK_STATES, Airflow
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.background import Background
 from fate_federated.gateway.jobs import Jobs
@@ -67,11 +67,19 @@ class Reruns:
     async def _clear_if_ended(self, task: TaskRef, party: Party, clears: Counter[Party]) -> None:
         dag_id, run_id = await self._jobs.run_of(task.job_id, party)
         state = await self._airflow.task_state(dag_id, run_id, task.component)
-        if state not in ENDED_TASK_STATES:
+        if state not in ENDED_TASK_STATES and not (state is None and await self._run_has_ended(dag_id, run_id)):
             return
         if clears[party] == MOST_CLEARS:
             log.warning("%s at %s ended %d times before it joined; clear it by hand", task, party, MOST_CLEARS)
         if clears[party] < MOST_CLEARS:
             await self._airflow.clear_task(dag_id, run_id, task.component)
-            log.info("%s is run again at %s, where it was %s", task, party, state)
+            log.info("%s is run again at %s, where it was %s", task, party, state or "left behind by its run's end")
         clears[party] += 1
+
+    async def _run_has_ended(self, dag_id: str, run_id: str) -> bool:
+        """Whether no scheduler looks for tasks of a run any more.
+
+        A run that ends while one of its tasks is cleared keeps the cleared task without a state: Airflow's scheduler
+        decides on the run's end from the tasks that it read before, and the clearing saw a run that needed no reset.
+        """
+        return await self._airflow.run_state(dag_id, run_id) in ENDED_RUN_STATES
