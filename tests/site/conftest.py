@@ -29,7 +29,8 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
     finally:
         seen |= site_processes(site)
-        assert len(seen) >= len(Part)
+        # More processes than parts: some have workers.
+        assert len(seen) > len(told[-1])
         assert site.down() is True
         assert alive(seen) == set()
         assert site.down() is False
