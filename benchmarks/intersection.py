@@ -93,7 +93,7 @@ def run_over_gateways(rows: int, method: str) -> tuple[float, float]:
     """The same between two sites with a gateway each: mTLS, SQLite, every message spooled and in the ledger."""
     tables, warm = tables_of(rows), tables_of(5000 if method == "ecdh" else 2)
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
-        sites = gateway.make_sites(Path(name))
+        sites = gateway.make_sites(Path(name), (GUEST, HOST))
         for site in sites.values():
             running.enter_context(
                 gateway.process("-m", "fate_federated.gateway", "--site", str(site.home / "site.yaml"))
