@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from fate_components.secure_aggregation.client import Client
 from fate_federated.party import Party
 from fate_federated.task.context import MemoryTracker, TaskContext
 from fate_federated.transport.memory import MemoryHub, Message
+from parties_in_threads import at_every_party
 
 ARBITER = Party.parse("arbiter-1")
 GUEST = Party.parse("guest-1")
@@ -31,29 +31,15 @@ def run(
     """What each party's part returns, or the error that it raises."""
     everybody = [*clients, ARBITER]
     hub = MemoryHub(everybody, deadline_seconds=20, record=record)
-    outcomes: dict[Party, Any] = {}
 
-    def work(party: Party) -> None:
+    def work(party: Party) -> Any:
         ctx = TaskContext(
             party=party, participants=everybody, job_id="job", component="sums", attempt=1,
             transport=hub.transport(party), tracker=MemoryTracker(),
         )  # fmt: skip
-        try:
-            if party == ARBITER:
-                with Aggregator.open(ctx, rounds, grace_seconds=grace_seconds) as aggregator:
-                    outcomes[party] = arbiter(aggregator)
-            else:
-                outcomes[party] = clients[party](Client.open(ctx, rounds))
-        except Exception as error:
-            outcomes[party] = error
-            hub.fail(party, str(error))
-        finally:
-            hub.leave(party)
+        if party != ARBITER:
+            return clients[party](Client.open(ctx, rounds))
+        with Aggregator.open(ctx, rounds, grace_seconds=grace_seconds) as aggregator:
+            return arbiter(aggregator)
 
-    threads = [threading.Thread(target=work, args=(party,), daemon=True) for party in everybody]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
-    return outcomes
+    return at_every_party(hub, everybody, work, 20)

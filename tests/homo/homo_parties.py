@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from fate_federated.task.table import Table
 from fate_federated.transport.base import Transport
 from fate_federated.transport.memory import MemoryHub, Message
 from fate_federated.wire.payload import Wire
+from parties_in_threads import at_every_party
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,9 +131,8 @@ def _alone(
     """Run a component at every party without what stands around it, so that its context can be another."""
     parties = [*rows.parties, ARBITER]
     hub = MemoryHub(parties, deadline_seconds=30)
-    outcomes: dict[Party, Any] = {}
 
-    def work(party: Party) -> None:
+    def work(party: Party) -> Any:
         transport: Transport = hub.transport(party)
         if party in losing:
             transport = Losing(transport, losing[party])
@@ -143,17 +142,6 @@ def _alone(
         )  # fmt: skip
         if party in kept:
             ctx.keep = lambda step, model: kept[party].append((step, model))
-        try:
-            outcomes[party] = component().run(ctx, rows.inputs().get(party, Inputs()))
-        except Exception as error:
-            outcomes[party] = error
-            hub.fail(party, str(error))
-        finally:
-            hub.leave(party)
+        return component().run(ctx, rows.inputs().get(party, Inputs()))
 
-    threads = [threading.Thread(target=work, args=(party,), daemon=True) for party in parties]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return outcomes
+    return at_every_party(hub, parties, work, 30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import grpc
@@ -21,6 +20,7 @@ from fate_federated.task_store import GatewayOutputStore, read_model
 from fate_federated.transport.memory import MemoryHub
 from linear.parties import ARBITER, GUEST, HOSTS, OUR_DEFAULTS, Case, case
 from linear.plain import train
+from parties_in_threads import at_every_party
 
 RATE = 20.0
 DIVERGING = {
@@ -38,7 +38,6 @@ def run(data: Case, params: dict[str, object]) -> tuple[dict[Party, MemoryStore]
     node = Node("linr_0", "HeteroLinR", (edge,), ("data",), ("model",), dict.fromkeys(everybody, params), everybody)
     hub = MemoryHub(everybody, deadline_seconds=30)
     stores = {party: MemoryStore(MemoryTables({}, party)) for party in everybody}
-    failed: dict[Party, Exception] = {}
 
     def work(party: Party) -> None:
         if party in data.columns:
@@ -47,21 +46,10 @@ def run(data: Case, params: dict[str, object]) -> tuple[dict[Party, MemoryStore]
             party=party, participants=everybody, job_id="job", component="linr_0", attempt=1,
             transport=hub.transport(party), tracker=MemoryTracker(), seed=0,
         )  # fmt: skip
-        try:
-            run_task(node, params, ctx, stores[party])
-        except Exception as error:
-            failed[party] = error
-            hub.fail(party, str(error))
-        finally:
-            hub.leave(party)
+        run_task(node, params, ctx, stores[party])
 
-    threads = [threading.Thread(target=work, args=(party,), daemon=True) for party in everybody]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    return stores, failed
+    outcomes = at_every_party(hub, everybody, work, 60)
+    return stores, {party: outcome for party, outcome in outcomes.items() if outcome is not None}
 
 
 def test_a_training_that_fails_leaves_its_checkpoints(tmp_path: Path) -> None:
