@@ -95,6 +95,7 @@ def run_over_gateways(rows: int, method: str) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         sites = gateway.make_sites(Path(name), (GUEST, HOST))
         for site in sites.values():
+            gateway.add_the_job(site)
             running.enter_context(
                 gateway.process("-m", "fate_federated.gateway", "--site", str(site.home / "site.yaml"))
             )

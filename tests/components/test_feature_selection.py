@@ -13,7 +13,7 @@ from fate_components.feature_selection.choice import Offered
 from fate_components.feature_selection.model import kept_columns
 from fate_components.feature_selection.spec import HETERO_FEATURE_SELECTION, HeteroFeatureSelectionParams
 from fate_components.feature_selection.steps import Rule, steps_of
-from fate_federated.errors import AttemptFailed, DataError, DslError, MessageRejected, ModelError, TransportError
+from fate_federated.errors import AttemptFailed, DataError, DslError, MessageRejected, ModelError
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.pb.model import boosting_tree_pb2, feature_binning_pb2, statistics_pb2
@@ -599,9 +599,16 @@ def test_models_that_do_not_say_enough_are_refused(guest: Party, host: Party) ->
 def test_guest_and_host_must_agree_on_what_the_guest_chooses_by(guest: Party, host: Party) -> None:
     inputs = tables(guest, host)
     models = trained(inputs, HeteroFeatureBinning={})
+    params = {"filter_methods": ["iv_filter"]}
+    given = {party: Inputs({"data": [table]}, isometric=models[party]) for party, table in inputs.items()}
     for other in ({"filter_methods": ["unique_value"]}, {"iv_param": {"select_federated": False}}):
-        with pytest.raises((DataError, AttemptFailed, TransportError), match="host-10000"):
-            select(inputs, ["iv_filter"], models, party_params={host: other})
+        outcomes = Federation([guest, host]).outcomes(
+            HETERO_FEATURE_SELECTION, params, given, party_params={host: other}
+        )
+        assert isinstance(next(iter(outcomes.values())), DataError)
+        for outcome in outcomes.values():
+            assert "By filter_methods, local_only and select_federated guest-9999 chooses" in str(outcome)
+            assert "by iv_filter, and host-10000 lets it by none" in str(outcome)
     results = select(
         inputs, ["unique_value", "iv_filter"], models, iv_param={"threshold": 0.0},
         party_params={host: {"filter_methods": ["iv_filter", "manually"], "manually_param": {"left_col_indexes": [0]}}},

@@ -30,7 +30,15 @@ from fate_components.hetero_pearson.model import (
 )
 from fate_components.hetero_pearson.spec import HETERO_PEARSON
 from fate_components.tables import row_digest
-from fate_federated.errors import AttemptFailed, CryptoError, DataError, DslError, MessageRejected, ModelError
+from fate_federated.errors import (
+    AttemptFailed,
+    ConfigError,
+    CryptoError,
+    DataError,
+    DslError,
+    MessageRejected,
+    ModelError,
+)
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.pb.model import pearson_pb2 as pb
@@ -185,13 +193,28 @@ def test_a_row_may_need_several_ciphertexts(guest: Party, host: Party) -> None:
     np.testing.assert_allclose(np.array(param(results[host]).corr).reshape(40, 2), whole[:40, 40:], atol=1e-6)
 
 
-def test_nothing_is_sent_without_cross_parties(guest: Party, host: Party, messages: list[Message]) -> None:
+def test_nothing_but_that_is_sent_without_cross_parties(guest: Party, host: Party, messages: list[Message]) -> None:
     results = run(tables(guest, host), {"cross_parties": False, "calc_local_vif": False}, record=messages.append)
-    assert messages == []
+    assert sorted((str(each.sender), each.tag, content(each)) for each in messages) == [
+        ("guest-9999", "plan", {"cross_parties": "false"}), ("host-10000", "names", {"cross_parties": "false"})
+    ]  # fmt: skip
     for result in results.values():
         assert not param(result).corr
         assert not param(result).local_vif
         assert len(param(result).local_corr) == param(result).shape ** 2
+
+
+def test_cross_parties_at_some_parties_only_is_named_at_all(guest: Party, host: Party, other_host: Party) -> None:
+    inputs = tables(guest, host, other_host)
+    for without in (guest, host):
+        outcomes = Federation(list(inputs)).outcomes(
+            HETERO_PEARSON, CHEAP, inputs, party_params={without: {"cross_parties": False}}
+        )
+        assert isinstance(next(iter(outcomes.values())), PartyResult | ConfigError)
+        failed = {party: outcome for party, outcome in outcomes.items() if isinstance(outcome, Exception)}
+        assert failed.keys() >= set(inputs) - {without}
+        for outcome in failed.values():
+            assert "other values of cross_parties for HeteroPearson. Give all parties the same." in str(outcome)
 
 
 def test_a_host_may_run_alone(guest: Party, host: Party) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from fate_components.crypto.ristretto import Ristretto255
-from fate_components.intersection.agreement import Opening, settings_digest
+from fate_components.intersection.agreement import Opening, settings_digests
 from fate_components.intersection.commutative import Blinding
 from fate_components.intersection.component import Intersection
 from fate_components.intersection.hashing import hashed_ids
@@ -294,7 +294,7 @@ def run_against(
             hub.leave(party)
 
     def opening(transport: MemoryTransport, rows: int) -> None:
-        settings = settings_digest(IntersectionParams())
+        settings = settings_digests(IntersectionParams())
         transport.push(party, "opening", Opening(rows, settings, False).to_wire())
 
     thread = threading.Thread(target=work)

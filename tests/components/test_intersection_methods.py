@@ -12,7 +12,14 @@ import pyarrow as pa
 import pytest
 
 from fate_components.cache_loader.spec import CACHE_LOADER
-from fate_federated.errors import AttemptFailed, DataError, DslError, FateFederatedError, MessageRejected
+from fate_federated.errors import (
+    AttemptFailed,
+    ConfigError,
+    DataError,
+    DslError,
+    FateFederatedError,
+    MessageRejected,
+)
 from fate_federated.federation import Federation, MemoryCaches, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
@@ -83,16 +90,24 @@ def test_no_common_id_is_said_at_every_party(params: dict[str, Any], guest: Part
         assert "No id is common" in str(outcome)
 
 
-def test_other_parameters_at_one_party_are_said_so(guest: Party, host: Party) -> None:
-    outcomes = Federation([guest, host]).outcomes(
-        "Intersection",
-        inputs={guest: table(["a"]), host: table(["a"])},
-        party_params={host: {"ecdh_params": {"salt": "1"}}},
+@pytest.mark.parametrize(
+    ("different", "named"),
+    [
+        ({"ecdh_params": {"salt": "secret of two"}}, "ecdh_params"),
+        ({"intersect_method": "rsa"}, "intersect_method"),
+        ({"sync_intersect_ids": False, "cardinality_only": True}, "cardinality_only, sync_intersect_ids"),
+    ],
+)
+def test_other_parameters_at_one_party_are_named_at_all(
+    different: dict[str, Any], named: str, guest: Party, host: Party, messages: list[Message]
+) -> None:
+    outcomes = Federation([guest, host], record=messages.append).outcomes(
+        "Intersection", inputs={guest: table(["a"]), host: table(["a"])}, party_params={host: different}
     )
-    first = next(iter(outcomes.values()))
-    assert isinstance(first, MessageRejected)
-    assert "other parameters" in str(first)
-    assert all(isinstance(outcome, FateFederatedError) for outcome in outcomes.values())
+    assert isinstance(next(iter(outcomes.values())), ConfigError)
+    for outcome in outcomes.values():
+        assert f"other values of {named} for Intersection. Give all parties the same." in str(outcome)
+    assert all(b"secret of two" not in message.structure + message.body for message in messages)
 
 
 def test_weak_keys_and_raw_ids_are_warned_of(guest: Party, host: Party, caplog: pytest.LogCaptureFixture) -> None:

@@ -93,7 +93,8 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
         if self.params.method == "optimal" and not takes_part:
             raise DataError(
                 "method optimal goes by the guest's labels, which a host does without with local_only or skip_static. "
-                f"Give {ctx.party} another method."
+                f"Give {ctx.party} another method.",
+                public=True,
             )
         columns = bin_columns(self.params, table)
         if takes_part and columns:

@@ -188,6 +188,8 @@ def _check_agreement(ctx: TaskContext, steps: Sequence[Step], filters: Any) -> N
     own = [step.filter for step in steps if step.federated]
     if own != filters:
         raise DataError(
-            f"The guest chooses among the columns of hosts by {', '.join(filters) or 'no filter'}; {ctx.party} is to "
-            f"let it by {', '.join(own) or 'none'}. Give both the same filters of this kind, in one order."
+            f"By filter_methods, local_only and select_federated {ctx.guest.party} chooses among the columns of hosts "
+            f"by {', '.join(filters) or 'no filter'}, and {ctx.party} lets it by {', '.join(own) or 'none'}. "
+            "Give both the same filters of this kind, in one order.",
+            public=True,
         )

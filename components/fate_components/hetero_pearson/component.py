@@ -29,6 +29,7 @@ from fate_components.hetero_pearson.model import (
     variance_inflation,
 )
 from fate_components.hetero_pearson.spec import HeteroPearsonParams
+from fate_components.linear.alike import check_alike, stated
 from fate_components.tables import input_table, row_digest
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.party import Party
@@ -41,6 +42,7 @@ from fate_federated.task.table import Table
 log = logging.getLogger(__name__)
 
 PORTS = ("data", "train_data", "test_data", "eval_data")
+ALIKE = ("cross_parties",)
 
 
 class HeteroPearson(Component[HeteroPearsonParams]):
@@ -63,7 +65,8 @@ class HeteroPearson(Component[HeteroPearsonParams]):
 
     Constant columns have no correlation (NaN). With as many columns as rows, but two, correlations would show the other
     party's values: that is refused. A guest that encrypts other numbers than its columns could learn sums of a host's
-    values: parties are trusted to follow the protocol. Without cross_parties nothing is sent. A model is handed on.
+    values: parties are trusted to follow the protocol. Without cross_parties nothing is sent but that this is so.
+    A model is handed on.
     """
 
     Params = HeteroPearsonParams
@@ -87,7 +90,7 @@ class HeteroPearson(Component[HeteroPearsonParams]):
                 ctx.hosts.push("columns", encrypted_columns(private, standard, plan))
             ctx.hosts.push("names", list(compared[0][1]))
             for host in ctx.hosts:
-                of_host = _names_from_wire(host)
+                of_host = _names_from_wire(ctx, host)
                 constant = constant_from_wire(host.pull("constant"), host.party)
                 if len(constant) != len(of_host):
                     raise MessageRejected(f"{host.party} told of {len(constant)} columns, and named {len(of_host)}.")
@@ -97,6 +100,8 @@ class HeteroPearson(Component[HeteroPearsonParams]):
                 blocks.append(correlate(sums, len(table), constant_columns(standard), constant))
                 host.push("correlation", blocks[-1])
                 compared.append((host.party, of_host))
+        elif len(ctx.hosts):
+            ctx.hosts.push("plan", stated(self.params, ALIKE))
         return self._outputs(ctx, table, names, standard, compared, blocks)
 
     def run_host(self, ctx: TaskContext, inputs: Inputs) -> Outputs:
@@ -107,7 +112,7 @@ class HeteroPearson(Component[HeteroPearsonParams]):
         compared = [(ctx.party, _anonymous(ctx.party, table, names))]
         blocks: list[Floats] = []
         if self.params.cross_parties:
-            plan = Plan.from_wire(ctx.guest.pull("plan"))
+            plan = Plan.from_wire(_compared(ctx, ctx.guest, "plan"))
             if plan.digest != row_digest(table):
                 raise DataError(
                     f"The {len(table)} rows of {ctx.party} are not the {plan.rows} of {ctx.guest.party} in the same "
@@ -122,11 +127,13 @@ class HeteroPearson(Component[HeteroPearsonParams]):
                 columns = ctx.guest.pull("columns")
                 if names:
                     ctx.guest.push("sums", product_sums(columns, key, standard, plan))
-            of_guest = _names_from_wire(ctx.guest)
+            of_guest = _names_from_wire(ctx, ctx.guest)
             if len(of_guest) != plan.columns:
                 raise MessageRejected(f"The guest named {len(of_guest)} columns where {plan.columns} were agreed.")
             blocks.append(correlation_from_wire(ctx.guest.pull("correlation"), (plan.columns, len(names))))
             compared.insert(0, (ctx.guest.party, of_guest))
+        else:
+            ctx.guest.push("names", stated(self.params, ALIKE))
         return self._outputs(ctx, table, names, standard, compared, blocks)
 
     def _standardised(self, ctx: TaskContext, table: Table) -> tuple[tuple[str, ...], Floats]:
@@ -184,8 +191,21 @@ def _anonymous(party: Party, table: Table, names: Sequence[str]) -> list[str]:
     return [anonymous_name(party, header.index(name)) for name in names]
 
 
-def _names_from_wire(peer: Peer) -> list[str]:
-    names = peer.pull("names")
+def _compared(ctx: TaskContext, peer: Peer, tag: str) -> Any:
+    """The first message of a peer that compares columns, too.
+
+    Raises:
+        ConfigError: it says that it does not.
+    """
+    message = peer.pull(tag)
+    match message:
+        case {"cross_parties": str()}:
+            check_alike(ctx, peer.party, {"cross_parties": "true"}, message)
+    return message
+
+
+def _names_from_wire(ctx: TaskContext, peer: Peer) -> list[str]:
+    names = _compared(ctx, peer, "names")
     start = anonymous_name(peer.party, 0)[:-1]
     if not isinstance(names, list) or not all(
         isinstance(name, str) and name.startswith(start) and name.removeprefix(start).isdecimal() for name in names

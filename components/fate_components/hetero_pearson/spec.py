@@ -19,7 +19,8 @@ class HeteroPearsonParams(ModuleParams):
     """Together with column_indexes; without either all columns."""
     column_indexes: Columns | None = None
     cross_parties: bool = True
-    """Whether the guest's columns are compared with each host's. Otherwise nothing is sent."""
+    """Whether the guest's columns are compared with each host's, the same at all parties. Otherwise nothing is sent but
+    that this is so."""
     use_mix_rand: bool = False
     """How FATE draws multiplication triples, which are not needed here: it changes nothing."""
     calc_local_vif: bool = True

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fate_components.intersection.agreement import Opening, receive_opening, settings_digest
+from fate_components.intersection.agreement import Opening, receive_opening, settings_digests
 from fate_components.intersection.cache import Kept
 from fate_components.intersection.layout import (
     Layout,
@@ -57,7 +57,7 @@ class Intersection(Component[IntersectionParams]):
     The methods and what they rest on are described in :mod:`.commutative` (ecdh, dh), :mod:`.signatures` (rsa),
     :mod:`.library` (spu_rr22, spu_kkrt, spu_ecdh) and :mod:`.raw`. What each party learns beside its own rows:
 
-    - every guest-host pair: how many ids the other has, and, as a digest, that it has the same parameters;
+    - every guest-host pair: how many ids the other has, and, as digests, which parameters it has the same;
     - the guest: for each host, which of the guest's own ids that host has; with several hosts that is more than the
       intersection of all, as in FATE. Of an id that it has not itself, nothing;
     - a host, with ``sync_intersect_ids``: which of its own ids all parties have, and no more, however many hosts there
@@ -86,7 +86,7 @@ class Intersection(Component[IntersectionParams]):
                 f"and here are {len(hosts)}."
             )
         mine = self._opening(own, kept)
-        theirs = [receive_opening(host, mine) for host in ctx.hosts]
+        theirs = [receive_opening(ctx, host, mine) for host in ctx.hosts]
         shares = mine.shares_rows or any(opening.shares_rows for opening in theirs)
         ctx.hosts.push("opening", Opening(mine.count, mine.settings, shares, mine.cache_key).to_wire())
         counts = [opening.count for opening in theirs]
@@ -132,7 +132,7 @@ class Intersection(Component[IntersectionParams]):
         kept = self._kept(ctx, inputs, method)
         mine = self._opening(own, kept)
         ctx.guest.push("opening", mine.to_wire())
-        theirs = receive_opening(ctx.guest, mine)
+        theirs = receive_opening(ctx, ctx.guest, mine)
         if self.params.run_cache:
             return self._cached(ctx, own, method.host_cache(ctx, own.ids))
         if self.params.cardinality_only:
@@ -220,7 +220,7 @@ class Intersection(Component[IntersectionParams]):
         )
         if self.params.with_sample_id and not shares:
             log.warning("with_sample_id has no effect: no id repeats, and the rows keep the ids that they have")
-        return Opening(len(own.ids), settings_digest(self.params), shares, kept.key if kept else "")
+        return Opening(len(own.ids), settings_digests(self.params), shares, kept.key if kept else "")
 
     # Filters
 
