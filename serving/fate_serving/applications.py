@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from fate_serving.access_log import AccessLog
@@ -67,15 +66,19 @@ class Applications:
 
     async def _answered(self, call: str, said: dict[str, Any], timeout_seconds: float, caller: str) -> dict[str, Any]:
         start = time.perf_counter()
-        service_id, case_id, version, rows, faults = "", "", "", 0, 0
+        asked, service_id, case_id, version, rows, faults = "", "", "", "", 0, 0
         self._in_progress += 1
         try:
             if self._closed:
                 raise ServingError(Code.SHUTDOWN, "This process is shutting down.")
-            request, loaded, body = await self._understood(call, said)
-            service_id, case_id, version, rows = request.service_id, request.case_id, loaded.key[1], len(request.rows)
+            if self._processors:
+                said = await self._processors.before(str(said.get("serviceId", "")), said)
+            request = single_in(said) if call == "inference" else batch_in(said, self._batch_rows)
+            asked, case_id, rows = request.service_id, request.case_id, len(request.rows)
+            loaded = await self._loaded(call, request)
+            service_id, version = asked, loaded.key[1]
             answer = await self._computed(call, request, loaded, timeout_seconds)
-            answer = await self._processors.after(service_id, body, answer)
+            answer = await self._processors.after(service_id, said, answer)
             faults = sum(row["retcode"] != 0 for row in answer.get("batchDataList", ()))
         except ServingError as error:
             answer = fault_out(error, case_id)
@@ -89,17 +92,20 @@ class Applications:
             self._in_progress -= 1
         seconds = time.perf_counter() - start
         code = answer["retcode"]
+        # What is no service's name is a word for the log, and none for a series of numbers.
         self._metrics.answered(service_id, call, code, seconds)
         self._access_log.write(
-            call, caller=caller, case_id=case_id, service_id=service_id, version=version, code=code, rows=rows,
+            call, caller=caller, case_id=case_id, service_id=asked[:200], version=version, code=code, rows=rows,
             faults=faults, seconds=seconds,
         )  # fmt: skip
         return answer
 
-    async def _understood(self, call: str, said: dict[str, Any]) -> tuple[Request, Loaded, Mapping[str, Any]]:
-        if self._processors:
-            said = await self._processors.before(str(said.get("serviceId", "")), said)
-        request = single_in(said) if call == "inference" else batch_in(said, self._batch_rows)
+    async def _loaded(self, call: str, request: Request) -> Loaded:
+        """The model that answers a request.
+
+        Raises:
+            ServingError: there is none, or the request does not name its rows to the hosts.
+        """
         await self._shelf.refresh(request.service_id)
         loaded = self._shelf.service(request.service_id)
         pipeline = loaded.compiled.guest
@@ -111,7 +117,7 @@ class Applications:
                 raise ServingError(
                     Code.PARAMETER, f"sendToRemoteFeatureData{where} is missing or empty: hosts cannot find the row."
                 )
-        return request, loaded, said
+        return loaded
 
     async def _computed(self, call: str, request: Request, loaded: Loaded, timeout_seconds: float) -> dict[str, Any]:
         if call == "inference":

@@ -17,8 +17,10 @@ from fate_serving.metrics import Metrics
 from fate_serving.scoring import Answers
 from fate_serving.shelf import Key
 
+RowStem = tuple[str, Key, Key, str]
+"""The host, its part and the guest's, and the component."""
 RowKey = tuple[str, Key, Key, str, bytes]
-"""The host, its part and the guest's, the component and the row: a switch of version never finds what is old."""
+"""The same and the row: a switch of version never finds what is old."""
 RowAnswer = bytes | ServingError
 
 
@@ -59,6 +61,19 @@ class HostAnswers:
             values[place] = np.frombuffer(found, values.dtype)
         self._metrics.looked_up("local", len(ask.rows))
         return Reply(values)
+
+    def kept_of_row(self, stems: Sequence[RowStem], row: bytes) -> tuple[bytes, ...] | None:
+        """What each of several hosts said of a row, where this process has all of it; nobody is asked."""
+        if self._local is None:
+            return None if stems else ()
+        found = []
+        for stem in stems:
+            said = self._local.get((*stem, row))
+            if said is None:
+                return None
+            found.append(said)
+        self._metrics.looked_up("local", len(found))
+        return tuple(found)
 
     def forget(self, guest_key: Key) -> None:
         """Drop what was kept for a model that is not served any more."""
@@ -160,8 +175,13 @@ class HostAnswers:
             task.add_done_callback(self._keeping.discard)
 
 
+def stem_of(ask: Ask) -> RowStem:
+    """What the keys of all rows have in common."""
+    return str(ask.host), ask.key, ask.guest_key, ask.component
+
+
 def _key(ask: Ask, row: bytes) -> RowKey:
-    return str(ask.host), ask.key, ask.guest_key, ask.component, row
+    return (*stem_of(ask), row)
 
 
 def _fill(values: Answers, faults: dict[int, ServingError], rows: Sequence[int], answer: RowAnswer) -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 
 from fate_federated.party import Party
 from fate_serving.answers import Ask, Reply, computed
+from fate_serving.cache import LocalCache
 from fate_serving.codes import ServingError
 from fate_serving.compiling import GuestPipeline
 from fate_serving.frame import Frame
-from fate_serving.host_answers import HostAnswers
+from fate_serving.host_answers import HostAnswers, RowStem, stem_of
 from fate_serving.merging import Merger
 from fate_serving.metrics import Metrics
 from fate_serving.scoring import Predicted
@@ -37,11 +39,24 @@ class Query:
 Outcome = Mapping[str, Any] | ServingError
 """What a row's answer says, or why there is none."""
 
+OutcomeKey = tuple[int, bytes, tuple[bytes, ...]]
+"""The id of a model, the guest's features and what each host said."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What belongs to a model that answers. It keeps the model, so that no other takes its id."""
+
+    loaded: Loaded
+    merger: Merger[tuple[Query, float, str], Outcome]
+    stems: tuple[RowStem, ...]
+
 
 class Inference:
     """Scores rows with loaded models.
 
     Args:
+        outcomes: of rows whose features and hosts' answers were the same before; None to compute them again.
         merge_rows: single requests that are computed together at most; 1 for each by itself.
     """
 
@@ -49,14 +64,15 @@ class Inference:
         self,
         answers: HostAnswers,
         metrics: Metrics,
+        outcomes: LocalCache[OutcomeKey, Mapping[str, Any]] | None,
         *,
         merge_rows: int,
         merge_seconds: float,
         timeout_seconds: float,
     ) -> None:
-        self._answers, self._metrics = answers, metrics
+        self._answers, self._metrics, self._outcomes = answers, metrics, outcomes
         self._merge_rows, self._merge_seconds, self._timeout_seconds = merge_rows, merge_seconds, timeout_seconds
-        self._mergers: dict[int, tuple[Loaded, Merger[tuple[Query, float, str], Outcome]]] = {}
+        self._served: dict[int, _Served] = {}
 
     async def one(self, loaded: Loaded, query: Query, timeout_seconds: float, case_id: str) -> Mapping[str, Any]:
         """The answer for one row, computed with others' that arrive meanwhile.
@@ -64,15 +80,16 @@ class Inference:
         Raises:
             ServingError: there is none.
         """
-        timeout_seconds = min(timeout_seconds, self._timeout_seconds)
-        kept = self._kept(loaded, [query])
+        served = self._serve(loaded)
         outcome: Outcome
-        if kept is not None:
-            (outcome,) = self._computed(loaded, [query], kept)
+        said = self._answers.kept_of_row(served.stems, query.remote)
+        if said is not None:
+            outcome = self._of_kept(served, query, said)
         elif self._merge_rows == 1:
             (outcome,) = await self.many(loaded, [query], timeout_seconds, case_id)
         else:
-            outcome = await self._merger(loaded).submit((query, timeout_seconds, case_id))
+            timeout_seconds = min(timeout_seconds, self._timeout_seconds)
+            outcome = await served.merger.submit((query, timeout_seconds, case_id))
         if isinstance(outcome, ServingError):
             raise outcome
         return outcome
@@ -127,9 +144,35 @@ class Inference:
         with self._metrics.phase("guest_compute"):
             return _merged(pipeline, frame, faults, replies, len(queries))
 
+    def _of_kept(self, served: _Served, query: Query, said: tuple[bytes, ...]) -> Outcome:
+        """The outcome of a row of which all hosts' answers are known; equal ones have an equal outcome."""
+        loaded = served.loaded
+        if self._outcomes is None:
+            return self._of_said(loaded, query, said)
+        key = (id(loaded), orjson.dumps(query.features), said)
+        known = self._outcomes.get(key)
+        if known is not None:
+            return known
+        outcome = self._of_said(loaded, query, said)
+        if not isinstance(outcome, ServingError):
+            self._outcomes.put(key, outcome)
+        return outcome
+
+    def _of_said(self, loaded: Loaded, query: Query, said: tuple[bytes, ...]) -> Outcome:
+        scorer = _pipeline(loaded).scorer
+        replies = {}
+        for host, content in zip(scorer.hosts, said, strict=True):
+            values = scorer.empty(host, 1)
+            values[0] = np.frombuffer(content, values.dtype)
+            replies[host] = Reply(values)
+        (outcome,) = self._computed(loaded, [query], replies)
+        return outcome
+
     def forget(self, loaded: Loaded) -> None:
         """Drop what is kept for a model that is not served any more."""
-        self._mergers.pop(id(loaded), None)
+        self._served.pop(id(loaded), None)
+        if self._outcomes is not None:
+            self._outcomes.drop(lambda key: key[0] == id(loaded))
         self._answers.forget(loaded.key)
 
     def _ask(self, loaded: Loaded, host: Party, queries: Sequence[Query], timeout_seconds: float, case_id: str) -> Ask:
@@ -146,10 +189,10 @@ class Inference:
             case_id=case_id,
         )
 
-    def _merger(self, loaded: Loaded) -> Merger[tuple[Query, float, str], Outcome]:
-        found = self._mergers.get(id(loaded))
+    def _serve(self, loaded: Loaded) -> _Served:
+        found = self._served.get(id(loaded))
         if found is not None:
-            return found[1]
+            return found
 
         async def run(requests: Sequence[tuple[Query, float, str]]) -> Sequence[Outcome]:
             queries = [query for query, _, _ in requests]
@@ -157,10 +200,10 @@ class Inference:
             timeout_seconds = max(seconds for _, seconds, _ in requests)
             return await self.many(loaded, queries, timeout_seconds, requests[0][2])
 
-        merger = Merger(run, self._merge_rows, self._merge_seconds)
-        # The model is kept beside its merger, so that no other takes its id.
-        self._mergers[id(loaded)] = (loaded, merger)
-        return merger
+        stems = tuple(stem_of(self._ask(loaded, host, (), 0.0, "")) for host in _pipeline(loaded).scorer.hosts)
+        served = _Served(loaded, Merger(run, self._merge_rows, self._merge_seconds), stems)
+        self._served[id(loaded)] = served
+        return served
 
 
 def _pipeline(loaded: Loaded) -> GuestPipeline:

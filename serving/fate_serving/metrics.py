@@ -50,6 +50,7 @@ class Metrics:
         self._known: set[str] = set()
         self._by_answer: dict[tuple[str, str, int], tuple[Callable[[float], None], Callable[[], None]]] = {}
         self._by_phase: dict[str, Callable[[float], None]] = {}
+        self._by_found: dict[str, Callable[[float], None]] = {}
 
     def answered(self, service: str, call: str, code: int, seconds: float) -> None:
         """A request of an application was answered with a code."""
@@ -74,7 +75,10 @@ class Metrics:
     def looked_up(self, found: str, rows: int) -> None:
         """Rows were looked for in the cache: local, shared, waiting, or missing."""
         if rows:
-            self._cached.labels(found).inc(rows)
+            count = self._by_found.get(found)
+            if count is None:
+                count = self._by_found[found] = self._cached.labels(found).inc
+            count(rows)
 
     def models(self, count: int) -> None:
         """So many models are loaded."""

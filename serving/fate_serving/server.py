@@ -23,7 +23,7 @@ from fate_serving.faces import CommonFace, InferenceFace, ModelFace, ScoringFace
 from fate_serving.host_answers import HostAnswers
 from fate_serving.hosting import Hosting
 from fate_serving.http_front import HttpFront
-from fate_serving.inference import Inference
+from fate_serving.inference import Inference, OutcomeKey
 from fate_serving.links import Link, Links, LocalLink, StreamLink
 from fate_serving.management import Management
 from fate_serving.metrics import Metrics
@@ -176,8 +176,12 @@ def build(
         None if cache is None or not cache.redis else RedisCache(cache.redis, cache.redis_seconds),
         metrics,
     )
+    # A processor may change an answer, which then cannot be another's too.
+    outcomes: LocalCache[OutcomeKey, Mapping[str, Any]] | None = None
+    if cache is not None and not settings.processors:
+        outcomes = LocalCache(cache.rows, cache.seconds)
     inference = Inference(
-        answers, metrics,
+        answers, metrics, outcomes,
         merge_rows=settings.merge_rows, merge_seconds=settings.merge_seconds, timeout_seconds=settings.timeout_seconds,
     )  # fmt: skip
     sources = ModelSources(shelf, versions, site.hosted)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +80,41 @@ async def test_a_burst_for_one_row_asks_the_host_once(sites: Sites, trained_lr: 
     assert store.asked == ["u0", "u1", "nobody"]
     await client.score(row, "nobody")
     assert store.asked[3:] == ["nobody"], "what a host does not know is asked for again"
+
+
+async def test_what_is_kept_is_an_answer_only_to_the_same_row(sites: Sites, trained_lr: Trained) -> None:
+    guest, store = await pair(sites, trained_lr, cache={})
+    client, table = sites.client(guest), trained_lr.tables[GUEST]
+    offline = trained_lr.predicted(trained_lr.tables, "hetero_lr_0").data
+    expected = dict(zip(offline["id"].to_pylist(), offline["predict_score"].to_pylist(), strict=True))
+    for _ in range(3):  # asked, computed of what is kept, and known
+        for row in range(4):
+            answer = await client.score(features(table, row), f"u{row}")
+            assert answer["data"]["score"] == pytest.approx(expected[f"u{row}"], abs=1e-9)
+    assert store.asked == ["u0", "u1", "u2", "u3"]
+    crossed = await client.score(features(table, 1), "u2")
+    assert crossed["data"]["score"] not in [pytest.approx(score, abs=1e-9) for score in expected.values()]
+    wrong = {**features(table, 1), "g1": "many"}
+    assert [(await client.score(wrong, "u1"))["retcode"] for _ in range(2)] == [102, 102]
+
+
+async def test_what_a_host_says_anew_is_computed_with(sites: Sites, trained_lr: Trained) -> None:
+    guest, store = await pair(sites, trained_lr, cache={"seconds": 0.2})
+    client, row = sites.client(guest), features(trained_lr.tables[GUEST], 0)
+    for _ in range(3):
+        before = await client.score(row, "u0")
+    table = trained_lr.tables[HOST].data
+    for place, name in enumerate(table.column_names):
+        if name != "id":
+            table = table.set_column(place, name, pc.add(table[name], 0.5))
+    pa_csv.write_csv(table, sites.folder / "host.csv")
+    asked = len(store.asked)
+    async with asyncio.timeout(10):
+        while len(store.asked) == asked:
+            await asyncio.sleep(0.02)
+            after = await client.score(row, "u0")
+    assert after["data"]["score"] != before["data"]["score"]
+    assert [(await client.score(row, "u0"))["data"]["score"] for _ in range(2)] == [after["data"]["score"]] * 2
 
 
 async def test_another_version_never_gets_what_is_kept(sites: Sites, trained_lr: Trained) -> None:

@@ -242,6 +242,12 @@ async def test_the_access_log_has_the_case_and_no_feature(
     assert version == "202611210700000000010"
     assert "0.123456789" not in line
     assert "u0" not in line
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="fate_serving.access"):
+        await pair.client.ask("inference", {**said, "caseId": "a|b", "serviceId": "c|d"})
+        pair.guest.applications.flush_log()
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "fate_serving.access"]
+    assert message.splitlines()[1].split("|")[3:5] == ["a%7Cb", "'c%7Cd'"], "who asks makes no columns of its own"
 
 
 async def test_requests_in_progress_are_answered_when_a_process_stops(sites: Sites, trained_lr: Trained) -> None:
