@@ -12,6 +12,7 @@
     ├── TransportError         between gateways, or a task and its gateway
     │   ├── PartyUnreachable   no answer; safe to retry
     │   ├── GatewayUnavailable no answer from the site's own gateway; safe to retry
+    │   ├── NeverSent          a peer's part is over, and it did not send what is waited for
     │   ├── MessageRejected    what a peer sent is not what was agreed
     │   └── AccessDenied       a call that its certificate or the site's policy does not allow
     ├── AttemptEnded           an attempt was decided without this task
@@ -175,6 +176,17 @@ class GatewayUnavailable(TransportError):
             "If it is up and a task says this, the Airflow connection fate_gateway names another host or port."
         )
         self.address = address
+
+
+class NeverSent(TransportError):
+    """A peer's part of a task is over without a message that another party waits for."""
+
+    def __init__(self, sender: Party, receiver: Party, tag: str) -> None:
+        super().__init__(
+            f"{sender} ended without sending {tag!r} to {receiver}. "
+            "Have both the same parameters, need_run among them, and the same kinds of inputs?"
+        )
+        self.sender, self.receiver, self.tag = sender, receiver, tag
 
 
 class MessageRejected(TransportError):

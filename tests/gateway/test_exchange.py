@@ -21,7 +21,7 @@ from tests.gateway.conftest import (
     on_both_databases,
 )
 
-from fate_federated.errors import AccessDenied, AttemptCanceled, AttemptFailed, MessageRejected
+from fate_federated.errors import AccessDenied, AttemptCanceled, AttemptFailed, MessageRejected, TransportError
 from fate_federated.party import Party
 from fate_federated.pb import exchange_pb2 as pb
 from fate_federated.pb.exchange_pb2_grpc import ExchangeStub
@@ -141,6 +141,21 @@ def test_a_receiver_that_waits_hears_of_the_decision(
             pull.result(5)
     with pytest.raises(error, match="out of memory"):
         transport(federation, job, ARBITER).push(GUEST, "late", 1)
+
+
+@pytest.mark.parametrize(("sender", "receiver"), [(HOST, GUEST), (GUEST, HOST), (ARBITER, HOST)], ids=str)
+def test_a_receiver_does_not_wait_for_who_has_ended_without_sending(
+    federation: Federation, sender: Party, receiver: Party
+) -> None:
+    job = federation.start_job()
+    attendances = federation.run_attempt(job)
+    transport(federation, job, sender).push(receiver, "sent", 1)
+    with ThreadPoolExecutor(1) as pool:
+        pull = pool.submit(transport(federation, job, receiver).pull, sender, "never")
+        attendances[sender].report(Presence.SUCCEEDED)
+        with pytest.raises(TransportError, match=f"{sender} ended without sending 'never' to {receiver}"):
+            pull.result(5)
+    assert transport(federation, job, receiver).pull(sender, "sent") == 1
 
 
 def test_sending_a_message_again_is_harmless(federation: Federation) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from fate_federated.errors import MessageRejected
+from fate_federated.errors import MessageRejected, NeverSent
 from fate_federated.gateway.attempts import AttemptBoard
 from fate_federated.gateway.attendance import attempt_ended
 from fate_federated.gateway.ledger import Ledger
@@ -14,8 +14,8 @@ from fate_federated.gateway.links import Links
 from fate_federated.gateway.mailbox import Mailbox
 from fate_federated.gateway.roster import Roster
 from fate_federated.pb import exchange_pb2
-from fate_federated.status import AttemptState
-from fate_federated.wire.records import Address, Header, TaskRef
+from fate_federated.status import AttemptState, Presence
+from fate_federated.wire.records import Address, Attempt, Header, TaskRef
 
 log = logging.getLogger(__name__)
 
@@ -80,17 +80,23 @@ class Exchange:
 
         Raises:
             AttemptEnded: the attempt is decided first.
+            NeverSent: the sender's part is over without it.
         """
         await self._check_parties(address)
         while True:
             change = self._board.change(address.task)
             arrival = self._mailbox.arrival(address)
-            await self._check_attempt(address.task, address.attempt)
+            newest = await self._check_attempt(address.task, address.attempt)
             parts = await self._mailbox.read(address, received)
             if parts is not None:
                 async for part in parts:
                     yield part
                 return
+            # Asked before the mailbox: what a party sends is in there before it reports its end.
+            if newest is not None and newest.number == address.attempt:
+                seat = newest.seat(address.sender)
+                if seat is not None and seat.presence is Presence.SUCCEEDED:
+                    raise NeverSent(address.sender, address.receiver, address.tag)
             waits = [asyncio.ensure_future(change.wait()), asyncio.ensure_future(arrival.wait())]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -113,10 +119,11 @@ class Exchange:
             if party not in members.parties:
                 raise MessageRejected(f"{party} does not take part in job {message.task.job_id}.")
 
-    async def _check_attempt(self, task: TaskRef, number: int) -> None:
+    async def _check_attempt(self, task: TaskRef, number: int) -> Attempt | None:
         newest = await self._board.newest(task)
         if newest is not None and number == newest.number and newest.decided:
             raise attempt_ended(newest)
         expected = (1,) if newest is None else (newest.number, newest.number + 1)
         if number not in expected:
             raise MessageRejected(f"Attempt {number} of {task} is not the current one.")
+        return newest

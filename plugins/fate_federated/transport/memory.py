@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
-from fate_federated.errors import AttemptFailed, MessageRejected, TransportError
+from fate_federated.errors import AttemptFailed, MessageRejected, NeverSent, TransportError
 from fate_federated.party import Party
 from fate_federated.wire.payload import Kind, Wire, decode, encode
 
@@ -116,10 +116,7 @@ class MemoryHub:
 
     def _check_hope(self, sender: Party, receiver: Party, tag: str) -> None:
         if sender not in self._present:
-            raise TransportError(
-                f"{sender} ended without sending {tag!r} to {receiver}. "
-                "Have both the same parameters, and the same kinds of inputs?"
-            )
+            raise NeverSent(sender, receiver, tag)
         blocked = {
             party
             for party, (source, wanted) in self._waiting.items()
