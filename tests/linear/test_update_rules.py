@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fate_federated.errors import DataError, ModelError
+from fate_federated.pb.model import linear_model_pb2 as pb
 from linear.parties import ARBITER, GUEST, HOSTS, Case, answers, case
 from linear.plain import train
 
@@ -137,9 +138,19 @@ def test_a_sample_weight_is_not_negative() -> None:
         replace(data, weight=np.append(np.ones(19), -1.0)).fit()
 
 
-def test_one_model_for_each_of_three_classes(data: Case) -> None:
-    if data.module != "HeteroLR":
-        return
+def test_classes_that_agree_in_their_first_digits_are_told_apart() -> None:
+    several = case("HeteroLR", 45, 2, 2, classes=3)
+    results = replace(several, label=several.label + 1000000).fit({"max_iter": 1})
+    names = ["1000000", "1000001", "1000002"]
+    summary = results[GUEST].summary
+    assert [list(summary[name]) for name in ("coef", "intercept", "loss_history")] == [names] * 3
+    model = results[GUEST].model
+    assert model is not None
+    assert isinstance(model.param, pb.LRModelParam)
+    assert list(model.param.one_vs_rest_result.one_vs_rest_classes) == names
+
+
+def test_one_model_for_each_of_three_classes() -> None:
     several = case("HeteroLR", 45, 2, 2, 2, classes=3)
     results = several.fit({"optimizer": "adam"})
     chances = []

@@ -104,10 +104,14 @@ def _alike(first: pa.Array, second: pa.Array) -> tuple[pa.Array, pa.Array]:
     return first.cast(pa.float64()), second.cast(pa.float64())
 
 
+def exact(values: pa.Array) -> pa.Array:
+    """Whole numbers as such: labels are 0 and 1, not 0.0 and 1.0; those that a float has exactly."""
+    if not pa.types.is_floating(values.type):
+        return values
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
+    return values.cast(pa.int64()) if pc.all(whole).as_py() else values
+
+
 def as_text(values: pa.Array) -> pa.Array:
     """Texts; a whole number is written as such."""
-    if not pa.types.is_floating(values.type):
-        return values.cast(pa.string())
-    if pc.all(pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))).as_py():
-        return values.cast(pa.int64()).cast(pa.string())
-    return values.cast(pa.string())
+    return exact(values).cast(pa.string())

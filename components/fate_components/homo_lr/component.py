@@ -40,7 +40,7 @@ from fate_components.linear.messages import Standing, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart, linear_part
 from fate_components.linear.optimizer import Descent
 from fate_components.linear.outputs import model_of, summary_with_losses
-from fate_components.linear.prediction import classified, joined
+from fate_components.linear.prediction import class_names, classified, joined
 from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
 from fate_components.secure_aggregation.aggregator import GRACE_SECONDS, Aggregator
 from fate_components.secure_aggregation.client import Client
@@ -149,7 +149,7 @@ class HomoLR(Component[HomoLRParams]):
         start = self._start(ctx, circle, agreement.columns, labels.models, inputs.model, classes)
         progress = self._training(ctx, circle, train, features, labels, start, None, validate, keep).run()
         part = self._part(agreement.columns, progress.weights)
-        names = [f"{label:g}" for label in classes]
+        names = class_names(classes)
         ctx.tracker.set_summary(summary_with_losses(part, progress, names) | {"validation_metrics": watch.history})
         tables = [
             self.prediction_table(table, self.predicted(part.score(values)), classes, kind)
@@ -259,7 +259,7 @@ class HomoLR(Component[HomoLRParams]):
     def _model(self, part: LinearPart, progress: Progress, classes: Floats) -> Model:
         model = model_of(
             MODULE, self.params, part, progress, intercept=self.params.init_param.fit_intercept, losses=True,
-            classes=classes.tolist(), names=[f"{label:g}" for label in classes],
+            classes=classes.tolist(), names=class_names(classes),
         )  # fmt: skip
         assert isinstance(model.meta, pb.LRModelMeta)  # noqa: S101 - model_of has just made it
         model.meta.key_bits = 0

@@ -33,7 +33,7 @@ from fate_components.linear.model import Floats, LinearPart, linear_part
 from fate_components.linear.optimizer import OPTIMIZERS, Descent
 from fate_components.linear.outputs import model_of, summary_of, summary_with_losses
 from fate_components.linear.params import VerticalParams
-from fate_components.linear.prediction import joined
+from fate_components.linear.prediction import class_names, joined
 from fate_components.linear.quasi_newton import QuasiNewton
 from fate_components.linear.validation import Kind, Scores, Validation, chosen_metrics, scores_of_table
 from fate_federated.errors import DataError, MessageRejected, ModelError
@@ -118,7 +118,7 @@ class VerticalLinear(Component[V], Generic[V]):
         learner = self.learner(
             ctx, course, own, self.start(inputs, own, labels.models, intercept), intercept, labels.numbers
         )
-        names = [f"{label:g}" for label in labels.classes]
+        names = class_names(labels.classes)
         learner.keep = self.keeping(
             ctx, own, intercept=intercept, classes=labels.classes.tolist(), names=names,
             exposure=self.exposure(None) or "",

@@ -1,4 +1,4 @@
-"""What the parties say in clear. Their ciphertexts are in :mod:`.exchange`."""
+"""What the parties say in clear."""
 
 from __future__ import annotations
 

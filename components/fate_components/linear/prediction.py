@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fate_components.evaluation.multiclass import as_text, exact
 from fate_components.linear.model import Floats
 from fate_federated.task.table import Table
 
@@ -22,7 +22,7 @@ def classified(table: Table, chances: Floats, classes: Floats, threshold: float,
         classes: the labels, rising.
         kind: train, validate or predict.
     """
-    names = exact(classes)
+    names = exact(pa.array(classes))
     if len(classes) == 2:
         score, chances = chances[:, 0], np.column_stack([1.0 - chances[:, 0], chances[:, 0]])
         chosen = (score > threshold).astype(np.int64)
@@ -42,7 +42,7 @@ def estimated(table: Table, estimate: Floats, kind: str) -> Table:
 def _table(
     table: Table, label_type: pa.DataType, result: pa.Array, score: Floats, detail: pa.Array, kind: str
 ) -> Table:
-    label = pa.nulls(len(table), label_type) if table.label_column is None else exact(table.label)
+    label = pa.nulls(len(table), label_type) if table.label_column is None else exact(pa.array(table.label))
     columns = {
         table.id_column: table.data.column(table.id_column),
         LABEL: label,
@@ -54,17 +54,16 @@ def _table(
     return Table(pa.table(columns), table.id_column, None if table.label_column is None else LABEL)
 
 
+def class_names(classes: Floats) -> list[str]:
+    """What classes are called in a summary and a model: each by itself, however long its number is."""
+    names: list[str] = as_text(pa.array(classes)).to_pylist()
+    return names
+
+
 def joined(tables: list[Table]) -> Table:
     """The rows of all."""
     data = pa.concat_tables([table.data for table in tables], promote_options="permissive")
     return Table(data, tables[0].id_column, tables[0].label_column)
-
-
-def exact(values: npt.NDArray[np.float64] | None) -> pa.Array:
-    """Whole numbers as such: labels are 0 and 1, not 0.0 and 1.0; those that a float has exactly."""
-    array = pa.array(values)
-    whole = pc.and_(pc.equal(pc.floor(array), array), pc.less(pc.abs(array), 2.0**53))
-    return array.cast(pa.int64()) if pc.all(whole).as_py() else array
 
 
 def details(chances: Floats, names: pa.Array) -> pa.Array:

@@ -29,6 +29,7 @@ from fate_components.linear.host import train_host
 from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart
 from fate_components.linear.outputs import model_of, summary_of, summary_with_losses
+from fate_components.linear.prediction import class_names
 from fate_federated.catalog.shared_params import StepwiseParams
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.pb.model import linear_model_pb2 as pb
@@ -147,7 +148,7 @@ def choose_as_guest(
     _announced(ctx, base, len(steps), 0)
     assert kept is not None  # noqa: S101 - max_step is at least 1, and the start is tried in the first step
     part, progress = kept.part(own.header, intercept=intercept)
-    names = [f"{label:g}" for label in labels.classes]
+    names = class_names(labels.classes)
     model = model_of(
         component.module, params, part, progress, intercept=intercept, losses=True, classes=labels.classes.tolist(),
         names=names, exposure=component.exposure(None) or "", steps=steps,

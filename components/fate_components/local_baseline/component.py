@@ -8,12 +8,11 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from fate_components.alone import AloneComponent
 from fate_components.linear.learner import checked_features
 from fate_components.linear.model import Floats, LinearPart, linear_part
-from fate_components.linear.prediction import classified, estimated, exact, joined
+from fate_components.linear.prediction import class_names, classified, estimated, joined
 from fate_components.local_baseline.fit import Fitted, fit
 from fate_components.local_baseline.model import Link, predicted
 from fate_components.local_baseline.spec import LocalBaselineParams
@@ -112,7 +111,9 @@ class LocalBaseline(AloneComponent[LocalBaselineParams]):
             classes=fitted.classes,
         )
         if len(singles) > 1:
-            result = linear_pb.OneVsRestResult(completed_models=singles, one_vs_rest_classes=_names(fitted.classes))
+            result = linear_pb.OneVsRestResult(
+                completed_models=singles, one_vs_rest_classes=class_names(fitted.classes)
+            )
             param.one_vs_rest_result.CopyFrom(result)
         else:
             param.weight.update(singles[0].weight)
@@ -155,13 +156,8 @@ def _summary(fitted: Fitted) -> dict[str, Any]:
     ]
     if len(single) == 1:
         return single[0] | {"one_vs_rest": False}
-    return dict(zip(_names(fitted.classes), single, strict=True)) | {"one_vs_rest": True}
+    return dict(zip(class_names(fitted.classes), single, strict=True)) | {"one_vs_rest": True}
 
 
 def _coefficients(part: LinearPart, index: int) -> dict[str, float]:
     return dict(zip(part.header, part.weights[:, index].tolist(), strict=True))
-
-
-def _names(classes: Floats) -> list[str]:
-    names: list[str] = exact(classes).cast(pa.string()).to_pylist()
-    return names
