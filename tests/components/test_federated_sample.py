@@ -95,6 +95,21 @@ def test_stratified_sampling_keeps_shares_of_labels(
     assert not results[host].summary
 
 
+def test_labels_may_be_texts(tables: dict[Party, Table], guest: Party, host: Party) -> None:
+    of_numbers = run(tables, mode="stratified", fractions=[[0, 0.2], ["1", 1]], random_state=4)
+    names = np.where(tables[guest].label == 1, "yes", "no")
+    tables |= {guest: make_table(tables[guest].ids.to_pylist(), {"x": np.arange(ROWS)}, label=names)}
+    results = run(tables, mode="stratified", fractions=[["no", 0.2], ["yes", 1]], random_state=4)
+    drawn = results[guest].data
+    column = drawn.data.column(drawn.label_column).to_pylist()
+    counts = {"no": int(0.2 * (names == "no").sum()), "yes": int((names == "yes").sum())}
+    assert {name: column.count(name) for name in counts} == counts == results[guest].summary["sample_count"]
+    assert len(drawn) == len(of_numbers[guest].data)
+    assert results[host].data.ids == drawn.ids
+    with pytest.raises(DataError, match="1 of the labels have no share"):
+        run(tables, mode="stratified", fractions=[["no", 0.5]])
+
+
 def test_exact_sampling_repeats_a_row_as_its_weight_says(tables: dict[Party, Table], guest: Party, host: Party) -> None:
     weight = np.zeros(ROWS)
     weight[[3, 5, 9]] = 2.0, 0.1, 1.5
@@ -172,7 +187,8 @@ def test_what_is_no_array_is_refused(tables: dict[Party, Table], guest: Party, h
         ({"fractions": 1.5}, "a share is between 0 and 1"),
         ({"fractions": 0.0, "method": "upsample"}, "a share is greater than 0"),
         ({"fractions": 0.5, "mode": "stratified"}, "lists labels and the shares of their rows"),
-        ({"fractions": [["a", 0.5]], "mode": "stratified"}, "'a' is none"),
+        ({"fractions": [[0, "a"]], "mode": "stratified"}, "shares are numbers, 'a' is none"),
+        ({"fractions": [["a", 0.5], ["a", 0.1]], "mode": "stratified"}, "a label has two shares"),
         ({"fractions": [[0, 0.5], [0.0, 0.1]], "mode": "stratified"}, "a label has two shares"),
         ({"fractions": 0.5, "mode": "exact_by_weight"}, "leave fractions out"),
     ],

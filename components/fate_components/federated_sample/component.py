@@ -10,9 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fate_components.federated_sample.sampling import Rows, copy_numbers, draw, draw_by_label, repeat_by_weight
+from fate_components.federated_sample.sampling import Rows, copy_numbers, draw, draw_by_stratum, repeat_by_weight
 from fate_components.federated_sample.spec import FederatedSampleParams
-from fate_components.tables import input_table, label_text, receive_of_common_rows, row_rng, send_of_common_rows
+from fate_components.tables import (
+    class_labels,
+    input_table,
+    label_text,
+    receive_of_common_rows,
+    row_rng,
+    send_of_common_rows,
+)
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.component import Component, Inputs, Outputs
 from fate_federated.task.context import TaskContext
@@ -65,25 +72,29 @@ class FederatedSample(Component[FederatedSampleParams]):
             case "random", int() | float() as share:
                 return draw(rng, np.arange(len(table)), share, replacement=replacement)
             case "stratified", list() as pairs:
-                if table.label is None:
+                label = class_labels(table)
+                if label is None:
                     raise DataError(
                         f"mode stratified needs labels, and the table of {ctx.party} has none.", public=True
                     )
-                return self._draw_by_label(ctx, table.label, pairs, rng)
+                return self._draw_by_label(ctx, label, pairs, rng)
         raise DataError(f"mode {self.params.mode} needs fractions.")
 
     def _draw_by_label(
         self, ctx: TaskContext, label: np.ndarray[Any, Any], pairs: list[list[float | str]], rng: np.random.Generator
     ) -> Rows:
-        shares = {float(value): float(share) for value, share in pairs}
-        values, counts = np.unique(label, return_counts=True)
-        unknown = [value for value in values.tolist() if value not in shares]
+        shares = {label_text(value): float(share) for value, share in pairs}
+        values, strata = np.unique(label, return_inverse=True)
+        names = [label_text(value) for value in values.tolist()]
+        unknown = sum(name not in shares for name in names)
         if unknown:
-            raise DataError(f"{len(unknown)} of the labels have no share in fractions.")
-        rows = draw_by_label(rng, label, shares, replacement=self.params.method == "upsample")
-        original = {label_text(value): 0 for value in shares}
-        original |= {label_text(value): count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
-        drawn = {name: int((label[rows] == float(name)).sum()) for name in original}
+            raise DataError(f"{unknown} of the labels have no share in fractions.")
+        of_strata = [shares[name] for name in names]
+        rows = draw_by_stratum(rng, strata, of_strata, replacement=self.params.method == "upsample")
+        original, drawn = (
+            dict.fromkeys(shares, 0) | dict(zip(names, np.bincount(of, minlength=len(names)).tolist(), strict=True))
+            for of in (strata, strata[rows])
+        )
         for namespace, values_of in (("sample_count", drawn), ("original_count", original)):
             meta = {"metric_type": "SAMPLE_TABLE", "name": namespace, "values": values_of}
             ctx.tracker.log_metric(namespace, "stratified", (), meta)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,17 @@ def draw(rng: np.random.Generator, rows: Rows, share: float, *, replacement: boo
     return np.sort(rng.choice(rows, max(1, int(share * rows.size)), replace=replacement))
 
 
-def draw_by_label(rng: np.random.Generator, label: Floats, shares: Mapping[float, float], *, replacement: bool) -> Rows:
-    """Of every label its share of the rows, shape (drawn,).
+def draw_by_stratum(rng: np.random.Generator, strata: Rows, shares: Sequence[float], *, replacement: bool) -> Rows:
+    """Of every stratum its share of the rows, shape (drawn,).
 
-    Raises:
-        KeyError: a label has no share.
+    Args:
+        strata: number of each row's stratum, shape (rows,).
     """
     drawn = [
-        draw(rng, np.flatnonzero(label == value), shares[value], replacement=replacement)
-        for value in np.unique(label).tolist()
+        draw(rng, np.flatnonzero(strata == stratum), share, replacement=replacement)
+        for stratum, share in enumerate(shares)
     ]
-    return np.sort(np.concatenate(drawn))
+    return np.sort(np.concatenate([np.empty(0, np.int64), *drawn]))
 
 
 def repeat_by_weight(weight: Floats) -> Rows:

@@ -19,8 +19,8 @@ class FederatedSampleParams(ModuleParams):
     method: Annotated[Literal["downsample", "upsample"], AnyCase()] = "downsample"
     """downsample draws a row once at most, upsample with replacement."""
     fractions: float | list[list[float | str]] | None = None
-    """random: the share of the rows. stratified: pairs of a label and the share of its rows. A share is 0 to 1 when
-    rows are drawn once, else greater than 0."""
+    """random: the share of the rows. stratified: pairs of a label (number or text) and the share of its rows. A share
+    is 0 to 1 when rows are drawn once, else greater than 0."""
     random_state: int | None = None
     task_type: Federation = "hetero"
     """hetero: the guest draws for all. homo: each party draws for itself."""
@@ -45,7 +45,7 @@ class FederatedSampleParams(ModuleParams):
                 shares = [float(value)]
             case "stratified", list() if value and all(len(pair) == 2 for pair in value):
                 shares = [_number(share) for _, share in value]
-                if len({_number(label) for label, _ in value}) < len(value):
+                if len({_label(label) for label, _ in value}) < len(value):
                     raise ValueError("a label has two shares")
             case "random", _:
                 raise ValueError("with mode random, fractions is the share of the rows, such as 0.5")
@@ -60,11 +60,19 @@ class FederatedSampleParams(ModuleParams):
         return value
 
 
+def _label(value: float | str) -> float | str:
+    """The same for 1, 1.0 and "1"."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
 def _number(value: float | str) -> float:
     try:
         return float(value)
     except ValueError:
-        raise ValueError(f"labels and shares are numbers, {value!r} is none") from None
+        raise ValueError(f"shares are numbers, {value!r} is none") from None
 
 
 FEDERATED_SAMPLE = ComponentSpec(
