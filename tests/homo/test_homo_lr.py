@@ -194,6 +194,15 @@ def test_validation_stops_the_training_and_keeps_the_best_weights() -> None:
     np.testing.assert_array_equal(weights(results[GUEST]), weights(results[HOSTS[0]]))
 
 
+def test_without_validation_data_the_last_weights_are_kept() -> None:
+    rows = pool([60, 40])
+    stopping = {"early_stopping_rounds": 2, "validation_freqs": 3}
+    results, expected = (rows.run("HomoLR", {**BASE, **params}) for params in (stopping, {}))
+    for party in rows.parties:
+        np.testing.assert_array_equal(weights(results[party]), weights(expected[party]))
+        assert results[party].summary["best_iteration"] == -1
+
+
 def test_checkpoints_are_kept_by_themselves() -> None:
     rows = pool([60, 40])
     callbacks = {"callbacks": ["ModelCheckpoint"], "save_freq": 2}

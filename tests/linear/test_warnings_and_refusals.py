@@ -38,9 +38,18 @@ def test_a_metric_without_a_value_leaves_the_choice_to_the_next(
     assert caplog.text.count("mean_squared_log_error cannot be computed of the validation rows") == 1
 
 
-def test_validation_without_any_value_is_told(below_minus_one: Case, caplog: pytest.LogCaptureFixture) -> None:
-    below_minus_one.run(stopping("msle"), below_minus_one.inputs(slice(0, 60), slice(60, 90)))
+def test_validation_without_any_value_is_told_and_chooses_no_iteration(
+    below_minus_one: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    inputs = below_minus_one.inputs(slice(0, 60), slice(60, 90))
+    params = stopping("msle")
+    assert isinstance(params["callback_param"], dict)
+    params["callback_param"]["validation_freqs"] = 3
+    results = below_minus_one.run(params, inputs)
     assert caplog.text.count("nothing stops the training") == 1
+    assert results[GUEST].summary["best_iteration"] == -1
+    expected = below_minus_one.run(params | {"callback_param": {}}, inputs)
+    np.testing.assert_allclose(below_minus_one.weights(results), below_minus_one.weights(expected), atol=1e-8)
 
 
 # Divergence

@@ -110,7 +110,10 @@ class Validation:
     merits: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, iteration: int, scores: dict[str, Scores]) -> Standing:
-        """Keep the metrics of an iteration, by kind of rows, and compare those of the validation rows with before."""
+        """Keep the metrics of an iteration, by kind of rows, and compare those of the validation rows with before.
+
+        Where these have none, no iteration is the best: the last one's weights are as good.
+        """
         for kind, values in scores.items():
             for metric in self.metrics:
                 if metric in values:
@@ -119,11 +122,9 @@ class Validation:
                             "unit_name": "iters"}  # fmt: skip
                     point = (float(iteration), values[metric])
                     self.tracker.log_metric(kind, f"{self.name}_{metric}_by_iteration", [point], meta)
-        if "validate" not in scores:
-            return Standing(best=True, stop=False)
-        ages = self._ages(scores["validate"])
+        ages = self._ages(scores["validate"]) if "validate" in scores else []
         if not ages:
-            return Standing(best=True, stop=False)
+            return Standing(best=False, stop=False)
         considered = ages[:1] if self.first_only else ages
         return Standing(ages[0] == 0, self.patience is not None and max(considered) >= self.patience)
 
