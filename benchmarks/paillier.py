@@ -58,7 +58,7 @@ def encryption(report: Report, private: PrivateKey) -> None:
         report.add(name, 1e6 * time_ours / count, "us", 1e6 * time_theirs / their_count)
 
     report.add("key", seconds(lambda: generate_keypair(private.public.bits)), "s")
-    table = FixedBase(ours.hn, ours.modulus, ours.bits // 2)
+    table = FixedBase(ours.hn, ours.modulus, gmpy2.mpz(1) << ours.bits // 2)
     report.add("table for encryption and 1,001 powers", seconds(lambda: table.random_powers(1001), repeats=1), "s")
     for key in (ours, private):
         EncryptedArray.encrypt(key, np.tile(numbers, 6))

@@ -1,4 +1,4 @@
-"""Powers of one base are the same with each of the tables."""
+"""Powers of one base are the same with each of the tables, and modulo squares as modulo anything else."""
 
 from __future__ import annotations
 
@@ -9,28 +9,45 @@ from hypothesis import strategies as st
 
 from fate_components.crypto.fixed_base import FixedBase
 
-MODULUS = mpz((1 << 521) - 1)
-DIGITS = 20
+MODULI = [mpz((1 << 521) - 1), mpz((1 << 127) - 1) ** 2, mpz(3 * ((1 << 61) - 1)) ** 2]
+LIMIT = mpz(1 << 200) - 12345
 
 
-def after(made: int) -> FixedBase:
-    base = FixedBase(mpz(12345), MODULUS, 10 * DIGITS)
-    base.random_powers(made)
+def after(made: int, expected: int, modulus: mpz) -> FixedBase:
+    base = FixedBase(mpz(12346), modulus, LIMIT)
+    base.random_powers(made, expected)
     return base
 
 
-TABLES = [after(made) for made in (1, 20, 1001)]
+TABLES = [
+    after(made, expected, modulus) for modulus in MODULI for made, expected in ((1, 0), (20, 0), (1001, 0), (1, 20_000))
+]
 
 
-@given(st.lists(st.integers(0, 1023), min_size=DIGITS, max_size=DIGITS))
-def test_a_power_is_that_of_the_number_with_these_digits(digits: list[int]) -> None:
-    exponent = sum(digit << 10 * place for place, digit in enumerate(digits))
-    expected = pow(12345, exponent, int(MODULUS))
-    assert [table.power(digits) for table in TABLES] == [expected] * 3
+@given(st.lists(st.integers(0, int(LIMIT) - 1), max_size=5))
+def test_powers_are_those_of_the_exponents(exponents: list[int]) -> None:
+    for table in TABLES:
+        assert table.powers(exponents) == [pow(12346, exponent, int(table.modulus)) for exponent in exponents]
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_random_powers_differ_and_are_of_the_base(table: FixedBase) -> None:
     powers = table.random_powers(50)
     assert len(set(powers)) == 50
-    assert all(0 < power < MODULUS for power in powers)
+    assert all(0 < power < table.modulus for power in powers)
+
+
+def test_small_exponents_are_drawn_from_all_there_are() -> None:
+    base = FixedBase(mpz(2), mpz(10007) ** 2, mpz(5))
+    assert set(base.random_powers(300)) == {1, 2, 4, 8, 16}
+
+
+def test_a_table_is_as_large_as_what_it_is_needed_for_pays() -> None:
+    few, many = FixedBase(mpz(2), MODULI[0], LIMIT), FixedBase(mpz(2), MODULI[0], LIMIT)
+    few.random_powers(1)
+    many.random_powers(1, 100_000)
+    assert few._table[0] == 0
+    assert many._table[0] == 10
+    for _ in range(3):
+        few.random_powers(1000)
+    assert 0 < few._table[0] < 10

@@ -3,70 +3,106 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import gmpy2
 import numpy as np
 from gmpy2 import mpz
 
-_DIGIT_BITS = 10
-_HALF_BITS = _DIGIT_BITS // 2
-# Below so many powers the half digits' 62 multiplications per digit cost more than plain powers do, and below so many
-# the whole digits' 1,023 more than a second multiplication per digit does.
-_HALF_DIGITS_PAY = 12
-_WHOLE_DIGITS_PAY = 1000
+from fate_components.crypto.square_modulus import Factors
+
+_WIDEST = 10
+# An entry of a table takes about as long as so many of the multiplications that a power is made of.
+_ENTRY = 4
+_AT_ONCE = 200
+
+
+class Base(NamedTuple):
+    """What is raised, modulo what, to exponents 0..limit-1."""
+
+    base: mpz
+    modulus: mpz
+    limit: mpz
 
 
 class FixedBase:
-    """base**a modulo ``modulus`` for exponents of at least a given number of bits.
+    """Powers of one base.
 
-    The table holds base**(d * 1024**i) for every digit d and place i (Brickell, Gordon, McCurley, Wilson 1992), so that
-    a power is one multiplication per ten bits. For a 2048-bit Paillier key it has 105,472 entries, 58 MB. It is built
-    when enough powers were asked for to pay for it, and one of digits of five bits before.
+    The table holds base**(d * 2**(w * i)) for every digit d of w bits and place i (Brickell, Gordon, McCurley, Wilson
+    1992), so that a power is one multiplication per digit. Its width is the one with which the table and all powers
+    that are expected take the least time; at ten bits that of a 2048-bit Paillier key has 105,472 entries, 65 MB.
     """
 
-    def __init__(self, base: mpz, modulus: mpz, exponent_bits: int) -> None:
-        self.base, self.modulus = base, modulus
-        self.digits = -(-exponent_bits // _DIGIT_BITS)
-        # Bits of a digit, and the powers: in one, as threads that share the table read it while it changes.
-        self._table: tuple[int, list[list[mpz]]] = (0, [])
+    def __init__(self, base: mpz, modulus: mpz, limit: mpz) -> None:
+        self.base, self.modulus, self.limit = base, modulus, limit
+        self.bits = int(limit - 1).bit_length()
+        # Bits of a digit, and by place and digit the powers: in one, as threads share the table while it changes.
+        self._table: tuple[int, list[Factors]] = (0, [])
         self._made = 0
 
-    def power(self, exponent: list[int]) -> mpz:
-        """base**exponent, the exponent as its digits, the lowest first."""
-        bits, table = self._table
-        if not bits:
-            plain = sum(mpz(digit) << (_DIGIT_BITS * place) for place, digit in enumerate(exponent))
-            return gmpy2.powmod(self.base, plain, self.modulus)
-        if bits == _HALF_BITS:
-            mask = (1 << _HALF_BITS) - 1
-            exponent = [half for digit in exponent for half in (digit & mask, digit >> _HALF_BITS)]
-        result, modulus = mpz(1), self.modulus
-        for row, digit in zip(table, exponent, strict=True):
-            result = result * row[digit] % modulus
-        return result
+    def powers(self, exponents: Sequence[int]) -> list[mpz]:
+        """base**exponent of each."""
+        width, table = self._table
+        if not width:
+            return [gmpy2.powmod(self.base, exponent, self.modulus) for exponent in exponents]
+        made: list[mpz] = []
+        for at in range(0, len(exponents), _AT_ONCE):
+            some = exponents[at : at + _AT_ONCE]
+            products, sums = [mpz(1)] * len(some), [mpz(0)] * len(some)
+            # Place by place: the powers of one fit a core's cache, the whole table does not.
+            for row, digits in zip(table, _digits(some, width, len(table)), strict=True):
+                units, logs, modulus = row.units, row.logs, self.modulus
+                products = [value * units[digit] % modulus for value, digit in zip(products, digits, strict=True)]
+                if row.root:
+                    sums = [total + logs[digit] for total, digit in zip(sums, digits, strict=True)]
+            made += table[0].joined(products, sums)
+        return made
 
-    def random_powers(self, count: int) -> list[mpz]:
-        """Powers with secret, uniformly random exponents, which are forgotten."""
+    def random_powers(self, count: int, expected: int = 0) -> list[mpz]:
+        """Powers with secret exponents, uniform in 0..limit-1, which are forgotten.
+
+        Args:
+            expected: how many are going to be asked for, if that is known, these included.
+        """
         self._made += count
-        bits = _DIGIT_BITS if self._made > _WHOLE_DIGITS_PAY else _HALF_BITS if self._made > _HALF_DIGITS_PAY else 0
-        if bits > self._table[0]:
-            self._table = bits, self._build(bits)
-        drawn = np.frombuffer(secrets.token_bytes(2 * count * self.digits), np.uint16) % (1 << _DIGIT_BITS)
-        return [self.power(exponent) for exponent in drawn.reshape(count, self.digits).tolist()]
+        width = _width(self.bits, max(expected, self._made))
+        # A table that is hardly better does not pay for itself.
+        if width > self._table[0] + (1 if self._table[0] else 0):
+            self._table = width, self._build(width)
+        limit = int(self.limit)
+        return self.powers([secrets.randbelow(limit) for _ in range(count)])
 
-    def _build(self, bits: int) -> list[list[mpz]]:
-        table, step, modulus = [], self.base, self.modulus
-        for _ in range(self.digits * _DIGIT_BITS // bits):
+    def _build(self, width: int) -> list[Factors]:
+        table, step = [], self.base
+        for _ in range(-(-self.bits // width)):
             row = [mpz(1)]
-            for _ in range((1 << bits) - 1):
-                row.append(row[-1] * step % modulus)
-            table.append(row)
-            step = row[-1] * step % modulus
+            for _ in range((1 << width) - 1):
+                row.append(row[-1] * step % self.modulus)
+            table.append(Factors.of(row, self.modulus))
+            step = row[-1] * step % self.modulus
         return table
 
 
+def _width(bits: int, count: int) -> int:
+    """Of the digits with which so many powers take the least time; 0 for no table."""
+    costs = [(-(-bits // width) * ((_ENTRY << width) + count), width) for width in range(1, _WIDEST + 1)]
+    return min([(bits * count, 0), *costs])[1]
+
+
+def _digits(exponents: Sequence[int], width: int, places: int) -> list[list[int]]:
+    """By place, the lowest first, a digit of each."""
+    size = -(-width * places // 8)
+    joined = b"".join(exponent.to_bytes(size, "little") for exponent in exponents)
+    bits = np.unpackbits(np.frombuffer(joined, np.uint8).reshape(-1, size), axis=1, bitorder="little")
+    digits = np.zeros((len(exponents), places, 16), dtype=np.uint8)
+    digits[:, :, :width] = bits[:, : width * places].reshape(-1, places, width)
+    by_place: list[list[int]] = np.packbits(digits, axis=2, bitorder="little").view("<u2")[:, :, 0].T.tolist()
+    return by_place
+
+
 @lru_cache(maxsize=6)
-def fixed_base(base: mpz, modulus: mpz, exponent_bits: int) -> FixedBase:
+def fixed_base(base: Base) -> FixedBase:
     """The process's own table of this base, shared by all who ask."""
-    return FixedBase(base, modulus, exponent_bits)
+    return FixedBase(*base)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import gmpy2
 import numpy as np
@@ -39,20 +39,6 @@ def product(values: Iterable[mpz], modulus: mpz) -> mpz:
     for value in values:
         result = result * value % modulus
     return result
-
-
-def products_by_group(values: Sequence[mpz], groups: npt.NDArray[Any], count: int, modulus: mpz) -> list[mpz]:
-    """For each g in 0..count-1 the product modulo ``modulus`` of the values whose group is g; 1 of nothing.
-
-    Args:
-        groups: shape (len(values),), below ``count``; where it is negative the value is left out.
-    """
-    # In the order of the rows: the values, more than a cache holds, are read once from one end to the other.
-    products = [mpz(1)] * count
-    for value, group in zip(values, groups.tolist(), strict=True):
-        if group >= 0:
-            products[group] = products[group] * value % modulus
-    return products
 
 
 def inverses(values: Sequence[mpz], modulus: mpz) -> list[mpz]:

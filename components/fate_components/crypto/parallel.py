@@ -11,33 +11,48 @@ from typing import TypeVar
 import numpy as np
 from gmpy2 import mpz
 
-from fate_components.crypto.fixed_base import fixed_base
-from fate_components.crypto.integers import Integers, pack, product, products_by_group, unpack
+from fate_components.crypto.fixed_base import Base, fixed_base
+from fate_components.crypto.integers import Integers, pack, product, unpack
 from fate_components.crypto.multi_exponentiation import (
     exponent_bits,
     multiplications,
     powers,
     products_of_powers,
 )
+from fate_components.crypto.slots import pack_ciphertexts
+from fate_components.crypto.square_modulus import Factors, root_of
 from fate_components.crypto.workers import cores, shared_workers
 
 T = TypeVar("T")
 
 # A request to a worker takes about a millisecond, its start 0.2 s, which is paid once.
 _WORTH_SECONDS = 0.06
+# Uses of a value in products after which it was worth the work to bring it into the form of factors.
+_SPLITTING_PAYS = 5
 
 
-def random_powers(base: mpz, modulus: mpz, exponent_bits: int, count: int) -> list[mpz]:
-    """``count`` powers of one base with secret random exponents of at least that many bits."""
-    pieces = _pieces(count * exponent_bits // 10, count, modulus)
+def random_powers(bases: Sequence[Base], count: int, expected: int = 0) -> list[list[mpz]]:
+    """``count`` powers of each base, with secret random exponents.
+
+    Args:
+        bases: whose moduli have about the same length.
+        expected: how many are going to be asked for, if that is known, these included.
+    """
+    bits = max(int(base.limit).bit_length() for base in bases)
+    pieces = _pieces(len(bases) * count * bits // 10, len(bases) * count, bases[0].modulus)
     if pieces == 1:
-        return fixed_base(base, modulus, exponent_bits).random_powers(count)
-    width = _width(modulus)
-    request = {"name": "random_powers", "modulus": modulus.digits(16), "width": width, "exponent_bits": exponent_bits}
-    body = pack([base], width)
-    counts = [len(part) for part in np.array_split(np.empty(count, dtype=np.bool_), pieces)]
-    answers = shared_workers().run([(request | {"count": part}, body) for part in counts])
-    return list(chain.from_iterable(unpack(answer, width) for answer in answers))
+        return [fixed_base(base).random_powers(count, expected) for base in bases]
+    each = pieces if pieces % len(bases) else pieces // len(bases)
+    counts = [len(part) for part in np.array_split(np.empty(count, dtype=np.bool_), each)]
+    requests = []
+    for base in bases:
+        width = _width(base.modulus)
+        request = {"name": "random_powers", "modulus": base.modulus.digits(16), "width": width}
+        request |= {"limit": base.limit.digits(16), "expected": -(-expected // each)}
+        requests += [(request | {"count": part}, pack([base.base], width)) for part in counts]
+    # Each base has its own helpers, which make no table of the others.
+    answers = iter(shared_workers().run(requests, pinned=True))
+    return [[value for _ in counts for value in unpack(next(answers), _width(base.modulus))] for base in bases]
 
 
 def matrix_product(bases: Sequence[mpz], exponents: Integers, modulus: mpz) -> list[mpz]:
@@ -80,34 +95,76 @@ def elementwise_powers(bases: Sequence[mpz], exponents: Sequence[int], modulus: 
     return list(chain.from_iterable(unpack(answer, width) for answer in shared_workers().run(requests)))
 
 
-def grouped_products(values: Sequence[mpz], groups: Integers, count: int, modulus: mpz) -> list[list[mpz]]:
+def split(values: Sequence[mpz], modulus: mpz) -> Factors:
+    """Values in the form in which many products of them are found fastest.
+
+    Raises:
+        ZeroDivisionError: the modulus is a square, and one has no inverse.
+    """
+    pieces = _pieces(2 * len(values), len(values), modulus)
+    if pieces == 1 or not (root := root_of(modulus)):
+        return Factors.of(values, modulus)
+    width = _width(modulus)
+    request = {"name": "split", "modulus": modulus.digits(16), "width": width}
+    answers = shared_workers().run([(request, pack(values[span], width)) for span in _spans(len(values), pieces)])
+    found = [unpack(answer, width) for answer in answers]
+    return Factors(
+        modulus, root, [unit for some in found for unit in some[0::2]], [log for some in found for log in some[1::2]]
+    )
+
+
+def grouped_products(values: Sequence[mpz] | Factors, groups: Integers, count: int, modulus: mpz) -> list[list[mpz]]:
     """For each column j of ``groups`` and each g in 0..count-1, the product of values[i] where groups[i, j] is g.
 
     Args:
+        values: units; as factors if these are there already.
         groups: shape (len(values), columns); a negative one is left out.
     """
     columns = groups.shape[1]
-    pieces = _pieces(groups.size, max(columns, len(values)), modulus)
+    if isinstance(values, Factors):
+        factors = values
+    else:
+        factors = split(values, modulus) if columns >= _SPLITTING_PAYS else Factors.whole(values, modulus)
+    pieces = _pieces(groups.size, max(columns, len(groups)), modulus)
     if pieces == 1:
-        return [products_by_group(values, column, count, modulus) for column in groups.T]
+        return [factors.products_by_group(column, count) for column in groups.T]
     width = _width(modulus)
     request = {"name": "grouped_products", "modulus": modulus.digits(16), "width": width, "groups": count}
+    request |= {"root": factors.root.digits(16)}
 
-    def part(some: Sequence[mpz], of: Integers) -> tuple[dict[str, object], bytes]:
-        body = pack(some, width) + np.ascontiguousarray(of.T, dtype=np.int32).tobytes()
-        return request | {"shape": of.shape}, body
+    def part(units: bytes, logs: bytes, of: Integers) -> tuple[dict[str, object], bytes]:
+        return request | {"shape": of.shape}, units + logs + np.ascontiguousarray(of.T, dtype=np.int32).tobytes()
 
     def rows_of(answer: bytes) -> list[list[mpz]]:
         flat = unpack(answer, width)
         return [flat[at : at + count] for at in range(0, len(flat), count)]
 
     if columns >= pieces:
-        answers = shared_workers().run([part(values, some) for some in np.array_split(groups, pieces, axis=1)])
+        units, logs = pack(factors.units, width), pack(factors.logs, width)
+        answers = shared_workers().run([part(units, logs, some) for some in np.array_split(groups, pieces, axis=1)])
         return list(chain.from_iterable(map(rows_of, answers)))
-    spans = _spans(len(values), pieces)
-    answers = shared_workers().run([part(values[span], groups[span]) for span in spans])
+    answers = shared_workers().run(
+        [
+            part(pack(factors.units[span], width), pack(factors.logs[span], width), groups[span])
+            for span in _spans(len(groups), pieces)
+        ]
+    )
     by_column = zip(*map(rows_of, answers), strict=True)
     return [[product(some, modulus) for some in zip(*column, strict=True)] for column in by_column]
+
+
+def packed(groups: Sequence[Sequence[mpz]], slot_bits: int, modulus: mpz) -> list[mpz]:
+    """One ciphertext of each group's plaintexts, see :func:`fate_components.crypto.slots.pack_ciphertexts`."""
+    pieces = _pieces(sum(map(len, groups)) * slot_bits, len(groups), modulus)
+    if pieces == 1:
+        return [pack_ciphertexts(group, slot_bits, modulus) for group in groups]
+    width = _width(modulus)
+    request = {"name": "packed", "modulus": modulus.digits(16), "width": width, "slot_bits": slot_bits}
+    requests = []
+    for span in _spans(len(groups), pieces):
+        sizes = [len(group) for group in groups[span]]
+        requests.append((request | {"sizes": sizes}, pack(chain.from_iterable(groups[span]), width)))
+    return list(chain.from_iterable(unpack(answer, width) for answer in shared_workers().run(requests)))
 
 
 def _spans(count: int, pieces: int) -> list[slice]:

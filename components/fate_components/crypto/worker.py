@@ -11,14 +11,17 @@ import os
 import struct
 import sys
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import IO, Any
 
 import numpy as np
 from gmpy2 import mpz
 
-from fate_components.crypto.fixed_base import fixed_base
-from fate_components.crypto.integers import pack, products_by_group, unpack
+from fate_components.crypto.fixed_base import Base, fixed_base
+from fate_components.crypto.integers import pack, unpack
 from fate_components.crypto.multi_exponentiation import powers, products_of_powers
+from fate_components.crypto.slots import pack_ciphertexts
+from fate_components.crypto.square_modulus import Factors
 from fate_federated.errors import MessageRejected
 
 _SIZES = struct.Struct("<IQ")
@@ -56,8 +59,8 @@ def compute(operation: dict[str, Any], body: bytes) -> bytes:
     modulus, width = mpz(operation["modulus"], 16), operation["width"]
     match operation["name"]:
         case "random_powers":
-            table = fixed_base(unpack(body, width)[0], modulus, operation["exponent_bits"])
-            values: Sequence[mpz] = table.random_powers(operation["count"])
+            base = Base(unpack(body, width)[0], modulus, mpz(operation["limit"], 16))
+            values: Sequence[mpz] = fixed_base(base).random_powers(operation["count"], operation["expected"])
         case "products_of_powers":
             terms, columns = operation["shape"]
             bases = unpack(body[: terms * width], width)
@@ -67,13 +70,18 @@ def compute(operation: dict[str, Any], body: bytes) -> bytes:
             count = operation["count"]
             scalars: list[int] = np.frombuffer(body, dtype=np.int64, offset=count * width).tolist()
             values = powers(unpack(body[: count * width], width), scalars, modulus)
+        case "split":
+            factors = Factors.of(unpack(body, width), modulus)
+            values = list(chain.from_iterable(zip(factors.units, factors.logs, strict=True)))
         case "grouped_products":
             terms, columns = operation["shape"]
-            some = unpack(body[: terms * width], width)
-            groups = np.frombuffer(body, dtype=np.int32, offset=terms * width).reshape(columns, terms)
-            values = [
-                made for column in groups for made in products_by_group(some, column, operation["groups"], modulus)
-            ]
+            units, logs = unpack(body[: terms * width], width), unpack(body[terms * width : 2 * terms * width], width)
+            factors = Factors(modulus, mpz(operation["root"], 16), units, logs)
+            groups = np.frombuffer(body, dtype=np.int32, offset=2 * terms * width).reshape(columns, terms)
+            values = [made for column in groups for made in factors.products_by_group(column, operation["groups"])]
+        case "packed":
+            some, sizes = iter(unpack(body, width)), operation["sizes"]
+            values = [pack_ciphertexts(list(islice(some, size)), operation["slot_bits"], modulus) for size in sizes]
         case unknown:
             raise ValueError(unknown)
     return pack(values, width)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -28,21 +28,39 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._idle: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
-        for _ in range(count):
-            self._idle.put(None)
+        self._processes: list[subprocess.Popen[bytes] | None] = [None] * count
+        self._idle = deque(range(count))
+        self._given_back = threading.Condition()
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="crypto-worker")
 
-    def run(self, requests: Sequence[Request]) -> list[bytes]:
+    def run(self, requests: Sequence[Request], *, pinned: bool = False) -> list[bytes]:
         """The answers, in order.
+
+        Args:
+            pinned: each goes to the process that has had the one in its place before, if that is idle.
 
         Raises:
             CryptoError: a helper process ended; the operating system may have run out of memory.
         """
-        return list(self._threads.map(self._ask, requests))
+        wished = [place % self.count if pinned else None for place in range(len(requests))]
+        return list(self._threads.map(self._ask, requests, wished))
 
-    def _ask(self, request: Request) -> bytes:
-        worker = self._idle.get()
+    def _take(self, wished: int | None) -> int:
+        with self._given_back:
+            self._given_back.wait_for(lambda: self._idle)
+            if wished is None or wished not in self._idle:
+                return self._idle.popleft()
+            self._idle.remove(wished)
+            return wished
+
+    def _give_back(self, place: int) -> None:
+        with self._given_back:
+            self._idle.append(place)
+            self._given_back.notify()
+
+    def _ask(self, request: Request, wished: int | None) -> bytes:
+        place = self._take(wished)
+        worker = self._processes[place]
         try:
             if worker is None:
                 worker = _start()
@@ -56,7 +74,8 @@ class Workers:
                 "See this task's log for its traceback; without one, look for the system's out-of-memory killer."
             ) from error
         finally:
-            self._idle.put(worker)
+            self._processes[place] = worker
+            self._give_back(place)
         return answer
 
 

@@ -28,7 +28,7 @@ from fate_components.secureboost.outputs import (
 )
 from fate_components.secureboost.packing import Layout
 from fate_components.secureboost.prediction import features_of, objective_of_model, prediction_table, scores_with_hosts
-from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled
+from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled, rows_kept
 from fate_components.secureboost.spec import HeteroSecureBoostParams, TreeTrainingParams
 from fate_components.secureboost.splitting import Criterion
 from fate_components.secureboost.turns import Turns
@@ -145,6 +145,8 @@ def train_guest(
     criterion = Criterion(*params.penalties, tree_params.min_impurity_split, tree_params.min_child_weight)
     limits = Limits(tree_params.min_sample_split, tree_params.min_leaf_node)
     turns = Turns(params, len(ctx.hosts))
+    rows = rows_kept(len(train), params.top_rate, params.other_rate) if params.run_goss else len(train)
+    private = private.expecting(turns.with_hosts(params.num_trees) * len(parts) * rows * layout.parts)
     seed = abs(params.random_seed) if params.random_seed is not None else int(ctx.rng.integers(1 << 62))
     watch = Validation(
         ctx.tracker, ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,

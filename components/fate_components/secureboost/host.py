@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,15 @@ from fate_components.crypto import parallel
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.integers import as_residues, inverses, unpack
 from fate_components.crypto.paillier import PublicKey
+from fate_components.crypto.square_modulus import Factors
+from fate_components.crypto.workers import cores
 from fate_components.secureboost.bins import Binned, Candidates, candidates_of, rows_by_bin, splits_of
 from fate_components.secureboost.messages import Level, Step, bits_from_wire, chosen_from_wire, packed_bits
 from fate_components.secureboost.model import Bits, Integers, Splits
 from fate_components.secureboost.packing import Layout
 from fate_federated.errors import MessageRejected
 from fate_federated.task.context import TaskContext
+from fate_federated.wire.payload import Ciphertexts
 
 Products = npt.NDArray[np.object_]
 """Ciphertexts of sums, shape (parts, columns, bins + 1), where a row has so many parts."""
@@ -79,7 +82,7 @@ class HostTree:
     columns: Integers
     smallest: int
     _rows: Integers = field(init=False)
-    _parts: list[list[mpz]] = field(init=False)
+    _parts: list[Factors] = field(init=False)
     _asked: list[tuple[int, int, int, bool]] = field(init=False, default_factory=list)
 
     def grow(self, step: Step, depths: Sequence[int]) -> Splits:
@@ -98,8 +101,7 @@ class HostTree:
             if not len(level):
                 break
             above = self._histograms(level, above)
-            offered = [self._send(histogram, (*step, depth, place)) for place, histogram in enumerate(above)]
-            self._answer(level, offered, (*step, depth))
+            self._answer(level, self._offer(above, (*step, depth)), (*step, depth))
         return splits_of(self._asked, self.binned)
 
     def _receive(self, step: Step) -> None:
@@ -116,7 +118,7 @@ class HostTree:
         if encrypted.shape != (len(self._rows), parts) or encrypted.exponent:
             raise MessageRejected(f"A message of shape {encrypted.shape} is not of {len(self._rows)} rows.")
         values = unpack(ciphertexts.data, ciphertexts.width_bytes)
-        self._parts = [values[part::parts] for part in range(parts)]
+        self._parts = [parallel.split(values[part::parts], self.key.modulus) for part in range(parts)]
 
     def _histograms(self, level: Level, above: list[Histogram]) -> list[Histogram]:
         """Of every node: of two siblings the larger by subtraction."""
@@ -147,21 +149,31 @@ class HostTree:
         groups = nodes[:, None] * width + self.binned.numbers[np.ix_(rows, columns)]
         products = []
         for part in self._parts:
-            values = [part[place] for place in taken.tolist()]
-            for column in parallel.grouped_products(values, groups, count * width, self.key.modulus):
+            for column in parallel.grouped_products(
+                part.taken(taken.tolist()), groups, count * width, self.key.modulus
+            ):
                 products += column
         shaped = as_residues(products, (self.layout.parts, len(columns), count, width))
         return [Histogram(counts[node], shaped[:, :, node]) for node in range(count)]
 
-    def _send(self, histogram: Histogram, step: Step) -> Candidates:
-        """The sums on the left of every split of a node, in an order drawn for it; returns the splits in that order."""
+    def _offer(self, level: Sequence[Histogram], step: Step) -> list[Candidates]:
+        """Send the sums on the left of every split of every node; returns the splits as they were sent."""
+        offered = []
+        # While one node's sums are packed, the next one's are added up and those before get fresh randomness.
+        with ThreadPoolExecutor(cores(), thread_name_prefix="node") as threads:
+            for place, (candidates, answer) in enumerate(threads.map(self._sums, level)):
+                self.ctx.guest.push("sums", {"count": len(candidates), "ciphertexts": answer}, (*step, place))
+                offered.append(candidates)
+        return offered
+
+    def _sums(self, histogram: Histogram) -> tuple[Candidates, Ciphertexts | None]:
+        """A node's splits in an order drawn for it, and the sums on the left of each, packed."""
         candidates = candidates_of(histogram.counts, self.columns, self.smallest)
         order = np.random.default_rng(secrets.randbits(128)).permutation(len(candidates))
         candidates = Candidates(candidates.features[order], candidates.bins[order], candidates.missing_left[order])
         sums = histogram.left_sums(candidates, self.columns, self.key.modulus)
-        answer: Any = self.layout.answer(self.key, sums).to_wire(self.layout.answer_bits) if sums else None
-        self.ctx.guest.push("sums", {"count": len(candidates), "ciphertexts": answer}, step)
-        return candidates
+        answer = self.layout.answer(self.key, sums).to_wire(self.layout.answer_bits) if sums else None
+        return candidates, answer
 
     def _answer(self, level: Level, offered: list[Candidates], step: Step) -> None:
         """Say which rows go left in the nodes that this party splits."""

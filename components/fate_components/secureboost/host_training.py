@@ -59,6 +59,10 @@ def train_host(
     layout = Layout.of(key.bits, plan.rows, params.precision, compress=params.cipher_compress, outputs=plan.outputs)
     hosts = [party for party in ctx.participants if party.role is Role.HOST]
     turns, site = Turns(params, len(hosts)), 1 + hosts.index(ctx.party)
+    nodes = sum(1 << depth for number in range(params.num_trees) for depth in turns.depths(number, site))
+    answers = -(-sum(map(len, binned.points)) * layout.parts // layout.slots)
+    # Deep nodes have few splits: half of what the roots' would make of it.
+    key = key.expecting(nodes * plan.dimensions * answers // 2)
     seed = params.random_seed if params.random_seed is not None else int(ctx.rng.integers(1 << 62))
     grown: list[Splits] = []
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import gmpy2
 import numpy as np
 from gmpy2 import mpz
 
+from fate_components.crypto import parallel
 from fate_components.crypto.encrypted_array import EncryptedArray
 from fate_components.crypto.fixed_point import FixedPoint
 from fate_components.crypto.integers import as_residues
 from fate_components.crypto.paillier import PrivateKey, PublicKey
 from fate_components.crypto.slots import unpack_integers
-from fate_components.crypto.workers import cores
 from fate_components.secureboost.model import Floats
 from fate_federated.errors import CryptoError, MessageRejected
 
@@ -101,25 +99,8 @@ class Layout:
     def answer(self, key: PublicKey, sums: list[mpz]) -> EncryptedArray:
         """Ciphertexts of sums of rows' plaintexts, in as few ciphertexts as have room for them."""
         groups = [sums[at : at + self.slots] for at in range(0, len(sums), self.slots)]
-        size = max(-(-len(groups) // cores()), 1)
-        parts = [groups[at : at + size] for at in range(0, len(groups), size)]
-        with ThreadPoolExecutor(max(len(parts), 1)) as threads:
-            packed = [
-                value for part in threads.map(lambda some: self._packed(some, key.modulus), parts) for value in part
-            ]
+        packed = parallel.packed(groups, self.slot_bits * self.width, key.modulus)
         return EncryptedArray(key, as_residues(packed, (len(packed),)), 0, 1 << self.answer_bits)
-
-    def _packed(self, groups: list[list[mpz]], modulus: mpz) -> list[mpz]:
-        """Horner's rule on all groups at once: gmpy2 raises lists without the GIL."""
-        shift, result = mpz(1) << self.slot_bits * self.width, [mpz(1)] * len(groups)
-        for slot in reversed(range(min(self.slots, len(groups[0])))):
-            if slot < self.slots - 1:
-                result = gmpy2.powmod_base_list(result, shift, modulus)
-            result = [
-                value * group[slot] % modulus if slot < len(group) else value
-                for value, group in zip(result, groups, strict=True)
-            ]
-        return result
 
     def read(self, answer: Any, key: PrivateKey, count: int) -> tuple[Floats, Floats]:
         """The sums of first and of second derivatives in an answer, as integers, shape (count, outputs).

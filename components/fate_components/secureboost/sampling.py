@@ -15,6 +15,11 @@ def columns_of_tree(count: int, rate: float, rng: np.random.Generator) -> Intege
     return np.sort(rng.permutation(count)[: max(int(rate * count), 1)])
 
 
+def rows_kept(count: int, top_rate: float, other_rate: float) -> int:
+    """How many of so many rows :func:`one_side_sampled` keeps."""
+    return int(top_rate * count) + int(other_rate * count) or count
+
+
 def one_side_sampled(
     first: Floats, second: Floats, top_rate: float, other_rate: float, rng: np.random.Generator
 ) -> Derivatives:
