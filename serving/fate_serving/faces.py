@@ -18,6 +18,7 @@ from fate_serving.applications import Applications
 from fate_serving.bodies import dumps, parse_json
 from fate_serving.callers import caller_is
 from fate_serving.codes import Code, ServingError
+from fate_serving.hosted_versions import HostedVersions
 from fate_serving.hosting import Hosting
 from fate_serving.links import party_in
 from fate_serving.management import Management
@@ -75,8 +76,8 @@ class ScoringFace(ScoringServicer):
         tls: whether callers show certificates that name parties.
     """
 
-    def __init__(self, hosting: Hosting, management: Management, *, tls: bool) -> None:
-        self._hosting, self._management, self._tls = hosting, management, tls
+    def __init__(self, hosting: Hosting, versions: HostedVersions, *, tls: bool) -> None:
+        self._hosting, self._versions, self._tls = hosting, versions, tls
 
     async def Score(  # type: ignore[override]  # noqa: N802
         self, request_iterator: AsyncIterator[scoring_pb2.ScoreRequest], context: Context
@@ -114,13 +115,13 @@ class ScoringFace(ScoringServicer):
         self, request: scoring_pb2.PrepareRequest, context: Context
     ) -> scoring_pb2.PrepareReply:
         """Load a version."""
-        return await self._control(self._management.prepare, request, context)
+        return await self._control(self._versions.prepare, request, context)
 
     async def Release(  # noqa: N802
         self, request: scoring_pb2.PrepareRequest, context: Context
     ) -> scoring_pb2.PrepareReply:
         """Let a version go."""
-        return await self._control(self._management.release, request, context)
+        return await self._control(self._versions.release, request, context)
 
     async def _control(
         self,

@@ -17,6 +17,7 @@ from fate_federated.party import Party
 from fate_federated.transport.rpc import ClientTls, open_aio_channel
 from fate_serving.answers import Ask, Reply
 from fate_serving.codes import Code, ServingError
+from fate_serving.hosted_versions import HostedVersions
 from fate_serving.hosting import Hosting
 from fate_serving.pb import scoring_pb2
 from fate_serving.pb.scoring_pb2_grpc import ScoringStub
@@ -60,8 +61,8 @@ class Link(Protocol):
 class LocalLink:
     """To a host of this very process."""
 
-    def __init__(self, hosting: Hosting) -> None:
-        self._hosting = hosting
+    def __init__(self, hosting: Hosting, versions: HostedVersions) -> None:
+        self._hosting, self._versions = hosting, versions
 
     async def ask(self, ask: Ask) -> Reply:
         """See :class:`Link`."""
@@ -70,10 +71,11 @@ class LocalLink:
 
     async def prepare(self, guest: Party, key: Key) -> None:
         """See :class:`Link`."""
-        await self._hosting.loaded(key, guest)
+        await self._versions.prepare(key, guest)
 
     async def release(self, guest: Party, key: Key) -> None:
-        """The model is this site's own to unload."""
+        """See :class:`Link`."""
+        await self._versions.release(key, guest)
 
     async def close(self) -> None:
         """There is nothing to hang up."""

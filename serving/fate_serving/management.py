@@ -17,7 +17,6 @@ import orjson
 from fate_federated.errors import InvalidParty
 from fate_federated.party import Party, Role
 from fate_serving.codes import Code, ServingError
-from fate_serving.hosting import Hosting
 from fate_serving.model_sources import ModelSources
 from fate_serving.parts import ABOUT, split_namespace
 from fate_serving.pb import model_service_pb2 as pb
@@ -33,19 +32,18 @@ REGISTRY = "REGISTRY"
 
 
 class Management:
-    """What ModelService, CommonService and peers ask of a process."""
+    """What ModelService and CommonService ask of a process."""
 
     def __init__(
         self,
         shelf: Shelf,
         sources: ModelSources,
         switching: Switching,
-        hosting: Hosting,
         processors: Processors,
         settings: ServingSettings,
     ) -> None:
         self._shelf, self._sources, self._switching = shelf, sources, switching
-        self._hosting, self._processors, self._settings = hosting, processors, settings
+        self._processors, self._settings = processors, settings
 
     # Models
 
@@ -156,30 +154,6 @@ class Management:
             loaded = await self._sources.from_file(file, party, hosts)
         for service in request.serviceIds:
             await self._shelf.bind(service, *loaded.key)
-
-    # For guests
-
-    async def prepare(self, key: Key, guest: Party | None) -> None:
-        """Have a version loaded that a guest is about to ask.
-
-        Raises:
-            ServingError: it cannot be served here.
-        """
-        await self._shelf.refresh()
-        before = self._shelf.has(key)
-        await self._sources.ensure(key, asked_by="" if guest is None else str(guest))
-        try:
-            await self._hosting.loaded(key, guest)
-        except ServingError:
-            if not before:
-                await self._shelf.unload(*key)
-            raise
-
-    async def release(self, key: Key, guest: Party | None) -> None:
-        """Let a version go that a guest asks no more."""
-        loaded = await self._hosting.loaded(key, guest)
-        if guest is not None and loaded.load.asked_by == str(guest):
-            await self._shelf.unload(*key)
 
     # Of the process
 

@@ -21,6 +21,7 @@ from fate_serving.applications import Applications
 from fate_serving.cache import LocalCache, RedisCache
 from fate_serving.faces import CommonFace, InferenceFace, ModelFace, ScoringFace
 from fate_serving.host_answers import HostAnswers
+from fate_serving.hosted_versions import HostedVersions
 from fate_serving.hosting import Hosting
 from fate_serving.http_front import HttpFront
 from fate_serving.inference import Inference, OutcomeKey
@@ -64,6 +65,7 @@ class Serving:
     applications: Applications
     inference: Inference
     hosting: Hosting
+    versions: HostedVersions
     answers: HostAnswers
     adapter: Adapter | None
     metrics: Metrics
@@ -87,7 +89,7 @@ class Serving:
         self.ports["listen"] = _listen(inner, self.settings.listen, None)
         outer = self._server()
         tls = self.tls is not None
-        add_ScoringServicer_to_server(ScoringFace(self.hosting, self.management, tls=tls), outer)
+        add_ScoringServicer_to_server(ScoringFace(self.hosting, self.versions, tls=tls), outer)
         transfer = TransferFace(self.hosting, self.signatures, tls=tls, timeout_seconds=self.settings.timeout_seconds)
         add_DataTransferServiceServicer_to_server(transfer, outer)
         credentials = None if self.tls is None else _server_credentials(self.site, self.tls)
@@ -168,7 +170,9 @@ def build(
     if settings.signature is not None:
         signatures = Signatures(settings.signature, settings.store / "nonces")
     seconds = {Party.parse(text): peer.timeout_seconds for peer in settings.peers for text in peer.parties}
-    links = Links(_links(site, settings, hosting, signatures), seconds)
+    sources = ModelSources(shelf, versions, site.hosted)
+    hosted = HostedVersions(shelf, sources, hosting)
+    links = Links(_links(site, settings, LocalLink(hosting, hosted), signatures), seconds)
     cache = settings.cache
     answers = HostAnswers(
         links,
@@ -184,21 +188,20 @@ def build(
         answers, metrics, outcomes,
         merge_rows=settings.merge_rows, merge_seconds=settings.merge_seconds, timeout_seconds=settings.timeout_seconds,
     )  # fmt: skip
-    sources = ModelSources(shelf, versions, site.hosted)
     processors = Processors.named(settings.processors)
     applications = Applications(shelf, inference, processors, metrics, batch_rows=settings.batch_rows)
     switching = Switching(shelf, sources, links, settings, site.hosted)
-    management = Management(shelf, sources, switching, hosting, processors, settings)
+    management = Management(shelf, sources, switching, processors, settings)
     return Serving(
-        settings, site.tls, site, shelf, sources, management, applications, inference, hosting, answers, adapter,
-        metrics, signatures, switching,
+        settings, site.tls, site, shelf, sources, management, applications, inference, hosting, hosted, answers,
+        adapter, metrics, signatures, switching,
     )  # fmt: skip
 
 
 def _links(
-    site: SiteSettings, settings: ServingSettings, hosting: Hosting, signatures: Signatures | None
+    site: SiteSettings, settings: ServingSettings, local: LocalLink, signatures: Signatures | None
 ) -> dict[Party, Link]:
-    links: dict[Party, Link] = {party: LocalLink(hosting) for party in site.hosted if party.role is Role.HOST}
+    links: dict[Party, Link] = {party: local for party in site.hosted if party.role is Role.HOST}
     for peer in settings.peers:
         link = _link(site, peer, signatures)
         links |= {Party.parse(text): link for text in peer.parties}

@@ -2,7 +2,7 @@
 
 On disk, under the site's ``serving`` folder::
 
-    state.json          what is loaded and bound
+    state.json          what is loaded, bound, and to be let go of
     models/<digest>/    FATE's files of one party's part of one version
 
 The disk is the truth: every process of the site reads it again when ``state.json`` has changed, before it answers the
@@ -82,6 +82,7 @@ class Loaded:
 class _State:
     loads: Mapping[Key, Load]
     bindings: Mapping[str, Key]
+    leaving: Mapping[Key, float]
 
 
 class Shelf:
@@ -100,6 +101,7 @@ class Shelf:
         self._seen = (0, 0)
         self._loaded: dict[Key, Loaded] = {}
         self._bindings: dict[str, Key] = {}
+        self._leaving: Mapping[Key, float] = {}
         self._broken: dict[Key, str] = {}
         self._awaited: tuple[tuple[int, int], _State] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -142,7 +144,7 @@ class Shelf:
             except ServingError as error:
                 self._broken[key] = str(error)
                 log.error("model %s of %s cannot be served: %s", key[1], key[0], error)
-        self._bindings = dict(state.bindings)
+        self._bindings, self._leaving = dict(state.bindings), state.leaving
         self._seen = stamp
         for key in self._loaded.keys() - state.loads.keys():
             self._on_drop(self._loaded.pop(key))
@@ -191,6 +193,11 @@ class Shelf:
         """The model of each service."""
         return self._bindings
 
+    @property
+    def leaving(self) -> Mapping[Key, float]:
+        """Models to let go of at all parties, with the time from which, in seconds since 1970."""
+        return self._leaving
+
     def services_of(self, key: Key) -> tuple[str, ...]:
         """The services that are bound to a model."""
         return tuple(sorted(service for service, bound in self._bindings.items() if bound == key))
@@ -222,8 +229,11 @@ class Shelf:
         await self.refresh()
         return self.model(*loaded.key)
 
-    async def bind(self, service_id: str, namespace: str, version: str) -> None:
+    async def bind(self, service_id: str, namespace: str, version: str, let_go_seconds: float | None = None) -> None:
         """Answer a service's requests with a loaded model from now on.
+
+        Args:
+            let_go_seconds: after which the model that answered them until now is to be let go of; None keeps it.
 
         Raises:
             ServingError: BIND.
@@ -236,7 +246,27 @@ class Shelf:
             raise ServingError(Code.BIND, f"{error} Load it first.") from None
         if loaded.compiled.guest is None:
             raise ServingError(Code.BIND, f"{loaded.compiled.part.party} only answers guests: it has no services.")
-        self._change(lambda state: replace(state, bindings={**state.bindings, service_id: loaded.key}))
+
+        def bound(state: _State) -> _State:
+            old = state.bindings.get(service_id)
+            leaving = {**state.leaving}
+            if old is not None and let_go_seconds is not None:
+                leaving[old] = time.time() + let_go_seconds
+            leaving.pop(loaded.key, None)
+            return replace(state, bindings={**state.bindings, service_id: loaded.key}, leaving=leaving)
+
+        self._change(bound)
+        await self.refresh()
+
+    async def leave(self, key: Key, seconds: float) -> None:
+        """Note that a model, loaded or not, is to be let go of after a while unless a service is bound to it."""
+        due = time.time() + seconds
+        self._change(lambda state: replace(state, leaving={**state.leaving, key: due}))
+        await self.refresh()
+
+    async def stay(self, key: Key) -> None:
+        """Note that a model need not be let go of."""
+        self._change(lambda state: replace(state, leaving=_without(state.leaving, key)))
         await self.refresh()
 
     async def unbind(self, service_ids: tuple[str, ...], namespace: str, version: str) -> None:
@@ -274,6 +304,7 @@ class Shelf:
             return _State(
                 {each: load for each, load in state.loads.items() if each != key},
                 {service: bound for service, bound in state.bindings.items() if bound != key},
+                _without(state.leaving, key),
             )
 
         self._change(without)
@@ -336,16 +367,19 @@ class Shelf:
         try:
             said: dict[str, Any] = json.loads(self._file.read_text())
         except FileNotFoundError:
-            return _State({}, {})
+            return _State({}, {}, {})
         loads = [
             Load(**{**each, "hosts": {host: (key[0], key[1]) for host, key in each["hosts"].items()}})
             for each in said["loads"]
         ]
         bindings = {service: (key[0], key[1]) for service, key in said["bindings"].items()}
-        return _State({load.key: load for load in loads}, bindings)
+        leaving = {(each["namespace"], each["version"]): each["due"] for each in said.get("leaving", ())}
+        return _State({load.key: load for load in loads}, bindings, leaving)
 
     def _write(self, state: _State) -> None:
-        said = {"loads": [asdict(load) for load in state.loads.values()], "bindings": state.bindings}
+        leaving = [{"namespace": key[0], "version": key[1], "due": due} for key, due in state.leaving.items()]
+        loads = [asdict(load) for load in state.loads.values()]
+        said = {"loads": loads, "bindings": state.bindings, "leaving": leaving}
         new = self._file.with_suffix(f".{uuid.uuid4().hex}")
         with new.open("w") as file:
             json.dump(said, file, indent=1)
@@ -364,6 +398,10 @@ def check_service_id(service_id: str) -> None:
         raise ServingError(
             Code.PARAMETER, f"serviceId {service_id[:200]!r} cannot name a service: it may not hold ?, :, / or &."
         )
+
+
+def _without(leaving: Mapping[Key, float], key: Key) -> dict[Key, float]:
+    return {each: due for each, due in leaving.items() if each != key}
 
 
 def _digest(key: Key) -> str:

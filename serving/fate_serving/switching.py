@@ -2,7 +2,9 @@
 
 A host answers for any version that it has loaded, and every request of a guest names the version. So the switch itself
 is one write at the guest, when every host has said that it has the new version loaded and warm; requests in progress
-end with the old one, which is let go of when they must have ended.
+end with the old one, which is let go of when they must have ended. That it is to be let go of is part of that write;
+and before anybody loads the new one it is written that this is to be let go of, should there be no switch. So a process
+that ends in between leaves nothing at any party for good.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import IO, Any
 
 from fate_federated.party import Party, Role
@@ -21,6 +25,14 @@ from fate_serving.settings import FollowSettings, ServingSettings
 from fate_serving.shelf import Key, Loaded, Shelf, check_service_id
 
 log = logging.getLogger(__name__)
+
+SWITCH_SECONDS = 300.0
+"""What a switch takes at most. What was loaded for one that came to nothing is let go of then."""
+RETRY_SECONDS = 60.0
+"""Before a host that did not answer is told again."""
+LOOK_SECONDS = 1.0
+"""Between looks for what is to be let go of, and for whether the process that does so has ended."""
+WAIT_SECONDS = 0.02
 
 
 class Switching:
@@ -45,9 +57,8 @@ class Switching:
         self._leading: IO[str] | None = None
 
     def start(self) -> None:
-        """Follow what ``serving.yaml`` says is to be followed."""
-        if self._settings.follow:
-            self._run(self._follow())
+        """Follow what ``serving.yaml`` says is to be followed, and let go of what is left behind."""
+        self._run(self._lead())
 
     async def close(self) -> None:
         """Leave off."""
@@ -72,20 +83,19 @@ class Switching:
             ServingError: a party cannot serve it, which the text names; all is as before then.
         """
         check_service_id(service_id)
-        async with self._one_at_a_time:
-            await self._shelf.refresh()
-            old, before = self._shelf.bindings.get(service_id), self._shelf.has(key)
-            loaded = await self._sources.ensure(key)
+        async with self._alone():
+            before = self._shelf.has(key)
+            if not before or key in self._shelf.leaving:
+                await self._shelf.leave(key, SWITCH_SECONDS)
             try:
+                loaded = await self._sources.ensure(key)
                 await self._prepare(loaded)
-                await self._shelf.bind(service_id, *key)
+                await self._shelf.bind(service_id, *key, let_go_seconds=2 * self._settings.timeout_seconds)
             except ServingError:
                 if not before:
-                    await self._shelf.unload(*key)
+                    await self._forget(key)
                 raise
             log.info("service %s is switched to version %s", service_id, key[1])
-            if old is not None and old != key:
-                self._run(self._let_go(old))
             return loaded
 
     async def _prepare(self, loaded: Loaded) -> None:
@@ -107,29 +117,71 @@ class Switching:
             raise error
         raise ServingError(Code.SYNCHRONIZE, f"{host} cannot serve version {loaded.key[1]}: {error}")
 
-    async def _let_go(self, key: Key) -> None:
-        """Unload a version at all parties when no request can be in progress with it."""
-        await asyncio.sleep(2 * self._settings.timeout_seconds)
-        await self._shelf.refresh()
-        if self._shelf.services_of(key) or not self._shelf.has(key):
-            return
-        loaded = self._shelf.model(*key)
-        await self._shelf.unload(*key)
-        if loaded.compiled.guest is not None:
-            for host in loaded.compiled.guest.scorer.hosts:
-                await self._release(loaded.compiled.part.party, host, loaded.at_host(host))
+    async def _forget(self, key: Key) -> None:
+        if self._shelf.has(key):
+            await self._shelf.unload(*key)
+        else:
+            await self._shelf.stay(key)
 
-    async def _release(self, guest: Party, host: Party, key: Key) -> None:
+    async def _let_go(self, key: Key) -> None:
+        """Unload a version at all parties, unless a service is bound to it."""
+        if not self._shelf.services_of(key) and self._shelf.has(key):
+            loaded = self._shelf.model(*key)
+            hosts = () if loaded.compiled.guest is None else loaded.compiled.guest.scorer.hosts
+            for host in hosts:
+                if not await self._release(loaded.compiled.part.party, host, loaded.at_host(host)):
+                    await self._shelf.leave(key, RETRY_SECONDS)
+                    return
+            await self._shelf.refresh()  # somebody may have bound a service to it meanwhile
+        if self._shelf.services_of(key):
+            await self._shelf.stay(key)
+        else:
+            await self._forget(key)
+
+    async def _release(self, guest: Party, host: Party, key: Key) -> bool:
+        """Tell a host; says whether it knows now, or has to be told again."""
         try:
             await self._links.to(host).release(guest, key)
         except ServingError as error:
-            log.warning("%s keeps version %s: %s", host, key[1], error)
+            if error.code != Code.NO_MODEL:
+                log.warning("%s keeps version %s: %s", host, key[1], error)
+            return error.code != Code.NETWORK
+        return True
+
+    async def _lead(self) -> None:
+        while not self._leads():
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.gather(self._look_behind(), self._follow())
+
+    async def _look_behind(self) -> None:
+        while True:
+            await self._shelf.refresh()
+            for key in self._due():
+                async with self._alone():
+                    if key not in self._due():
+                        continue
+                    try:
+                        await self._let_go(key)
+                    except ServingError as error:
+                        log.error("version %s is not let go of: %s", key[1], error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _due(self) -> list[Key]:
+        return [key for key, due in self._shelf.leaving.items() if due <= time.time()]
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Let no other switch be under way, in whichever process of the site; the shelf is fresh then."""
+        async with self._one_at_a_time:
+            with (self._settings.store / "switching").open("w") as file:
+                while not _locked(file):
+                    await asyncio.sleep(WAIT_SECONDS)
+                await self._shelf.refresh()
+                yield
 
     async def _follow(self) -> None:
-        while not self._leads():
-            await asyncio.sleep(self._settings.follow_seconds)
         told: dict[str, str] = {}
-        while True:
+        while self._settings.follow:
             for each in self._settings.follow:
                 try:
                     await self._catch_up(each)
@@ -154,12 +206,9 @@ class Switching:
         raise ServingError(Code.BIND, "The site hosts no guest: name the party to follow as.")
 
     def _leads(self) -> bool:
-        """Whether it is this process, of all that share a port, that follows."""
-        self._settings.store.mkdir(parents=True, exist_ok=True)
-        file = (self._settings.store / "following").open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        """Whether it is this process, of all that share a port, that follows branches and lets versions go."""
+        file = (self._settings.store / "leading").open("w")
+        if not _locked(file):
             file.close()
             return False
         self._leading = file
@@ -169,3 +218,12 @@ class Switching:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _locked(file: IO[str]) -> bool:
+    """Whether a file could be locked, which lasts until it is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

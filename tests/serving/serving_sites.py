@@ -64,12 +64,14 @@ class Sites:
         self._running.append(serving)
         return serving
 
-    async def host(self, table: Table, party: Party = HOST, name: str = "host", **settings: Any) -> Serving:
-        """A host that has these rows."""
+    async def host(
+        self, table: Table, party: Party = HOST, name: str = "host", parties: tuple[Party, ...] = (), **settings: Any
+    ) -> Serving:
+        """A host that has these rows, or a site of several parties with it among them."""
         file = self.folder / f"{name}.csv"
         pa_csv.write_csv(table.data, file)
         adapter = {"kind": "table", "options": {"path": str(file), "id_column": "id"}}
-        return await self.start(name, (party,), **{"adapter": adapter, **settings})
+        return await self.start(name, parties or (party,), **{"adapter": adapter, **settings})
 
     async def guest(self, *hosts: tuple[Party, Serving], **settings: Any) -> Serving:
         """A guest that asks these hosts."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from serving_models import GUEST, HOST, Trained, features, lr
 from serving_sites import Client, FolderVersions, Sites, serve
 
+from fate_federated.party import Party
 from fate_serving.codes import ServingError
 from fate_serving.server import Serving
 
@@ -88,6 +90,75 @@ async def test_nothing_is_switched_where_a_host_cannot(
         await guest.switching.to_ref("credit", "new", GUEST)
     assert await score_of(client, trained_lr) == before
     assert versions_at(guest) == versions_at(host) == [OLD]
+
+
+async def test_a_site_of_guest_and_host_switches_both_parts(
+    sites: Sites, trained_lr: Trained, versions: FolderVersions
+) -> None:
+    site = await sites.host(trained_lr.tables[HOST], versions=versions, parties=(GUEST, HOST), timeout_seconds=0.5)
+    await site.switching.to_ref("credit", "old", GUEST)
+    assert versions_at(site) == [OLD, OLD]
+    await score_of(sites.client(site), trained_lr)
+    await site.switching.to_ref("credit", "new", GUEST)
+    await score_of(sites.client(site), trained_lr)
+    await until(lambda: versions_at(site) == [NEW, NEW])
+
+
+async def test_a_guest_that_ends_after_a_switch_lets_the_old_version_go_when_it_is_back(
+    sites: Sites, trained_lr: Trained, trained_anew: Trained, versions: FolderVersions
+) -> None:
+    host = await sites.host(trained_lr.tables[HOST], versions=versions)
+    guest = await sites.guest((HOST, host), versions=versions, timeout_seconds=1)
+    await guest.switching.to_ref("credit", "old", GUEST)
+    await guest.switching.to_ref("credit", "new", GUEST)
+    await sites.stop(guest)
+    assert versions_at(host) == [OLD, NEW]
+    guest = await sites.guest((HOST, host), versions=versions, timeout_seconds=1)
+    assert guest.shelf.bindings["credit"][1] == NEW
+    await until(lambda: versions_at(guest) == versions_at(host) == [NEW])
+    await score_of(sites.client(guest), trained_anew)
+    assert guest.shelf.leaving == {}
+
+
+async def test_a_host_that_is_away_is_told_later_which_version_is_not_asked_any_more(
+    sites: Sites, trained_lr: Trained, versions: FolderVersions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fate_serving.switching.RETRY_SECONDS", 0.1)
+    host = await sites.host(trained_lr.tables[HOST], versions=versions)
+    guest = await sites.guest((HOST, host), versions=versions, timeout_seconds=0.2)
+    await guest.switching.to_ref("credit", "old", GUEST)
+    await guest.switching.to_ref("credit", "new", GUEST)
+    old = next(key for key in guest.shelf.leaving if key[1] == OLD)
+    first, port = guest.shelf.leaving[old], host.ports["federation"]
+    await sites.stop(host)
+    await until(lambda: guest.shelf.leaving[old] > first)
+    assert versions_at(guest) == [OLD, NEW]
+    host = await sites.host(trained_lr.tables[HOST], versions=versions, federation=f"127.0.0.1:{port}")
+    await until(lambda: versions_at(guest) == versions_at(host) == [NEW])
+
+
+async def test_a_switch_that_was_given_up_leaves_nothing_loaded(
+    sites: Sites, trained_lr: Trained, versions: FolderVersions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the process ends while a host loads."""
+    monkeypatch.setattr("fate_serving.switching.SWITCH_SECONDS", 1.0)
+    gate = asyncio.Event()
+
+    class Slow(FolderVersions):
+        async def fetch(self, ref: str, party: Party, folder: Path) -> Path:
+            if ref == NEW:
+                await gate.wait()
+            return await super().fetch(ref, party, folder)
+
+    host = await sites.host(trained_lr.tables[HOST], versions=Slow(**versions.refs))
+    guest = await sites.guest((HOST, host), versions=versions)
+    await guest.switching.to_ref("credit", "old", GUEST)
+    switch = asyncio.create_task(guest.switching.to_ref("credit", "new", GUEST))
+    await until(lambda: versions_at(guest) == [OLD, NEW])
+    switch.cancel()
+    gate.set()
+    await until(lambda: versions_at(guest) == versions_at(host) == [OLD])
+    await score_of(sites.client(guest), trained_lr)
 
 
 async def test_a_service_follows_a_branch(sites: Sites, trained_lr: Trained, versions: FolderVersions) -> None:
