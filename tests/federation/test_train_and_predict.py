@@ -91,3 +91,19 @@ def test_a_prediction_without_models_says_what_it_lacks() -> None:
     pipeline = parse_documents(read_json(json.dumps(derived)), predict_conf, trained=parse_job(dsl, train_conf))
     with pytest.raises(ModelError, match="data_transform_0 needs the model 'model' of the training's data_transform_0"):
         Federation((GUEST, HOST, ARBITER)).run_pipeline(pipeline, tables(20))
+
+
+def test_a_model_that_a_dsl_names_of_a_module_that_learns_nothing_is_not_asked_for() -> None:
+    scored = {"scorecard_0": component("Scorecard", "data", "hetero_lr_0.data")}
+    dsl, train_conf = json.dumps({"components": DSL["components"] | scored}), json.dumps(training())
+    trained = parse_job(dsl, train_conf)
+    federation = Federation((GUEST, HOST, ARBITER), seed=1)
+    learnt = federation.run_pipeline(trained, tables(60))
+
+    derived = predict_dsl(read_json(dsl), read_json(train_conf))
+    predict_conf = read_json(json.dumps(conf(job_type="predict", model_version="1")))
+    pipeline = parse_documents(read_json(json.dumps(derived)), predict_conf, trained=trained)
+    predicted = federation.run_pipeline(pipeline, tables(60), trained=trained_models(trained, learnt))
+
+    scores, again = (results["scorecard_0"][GUEST].data.data for results in (learnt, predicted))
+    assert again["credit_score"].to_numpy() == pytest.approx(scores["credit_score"].to_numpy(), abs=0.01)

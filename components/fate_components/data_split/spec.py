@@ -62,7 +62,6 @@ HETERO_DATA_SPLIT = ComponentSpec(
     params=DataSplitParams,
     implementation="fate_components.data_split.component:HeteroDataSplit",
     data_outputs=3,
-    model_outputs=1,
 )
 HOMO_DATA_SPLIT = ComponentSpec(
     module="HomoDataSplit",
@@ -70,5 +69,4 @@ HOMO_DATA_SPLIT = ComponentSpec(
     params=DataSplitParams,
     implementation="fate_components.data_split.component:HomoDataSplit",
     data_outputs=3,
-    model_outputs=1,
 )

@@ -92,6 +92,5 @@ EVALUATION = ComponentSpec(
     roles=frozenset({Role.GUEST, Role.HOST, Role.ARBITER}),
     params=EvaluationParams,
     implementation="fate_components.evaluation.component:Evaluation",
-    model_outputs=1,
     deploy=False,
 )

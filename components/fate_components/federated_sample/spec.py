@@ -80,7 +80,6 @@ FEDERATED_SAMPLE = ComponentSpec(
     roles=GUEST_HOST,
     params=FederatedSampleParams,
     implementation="fate_components.federated_sample.component:FederatedSample",
-    model_outputs=1,
     deploy=False,
     legacy_defaults={"fractions": 0.9},
 )

@@ -44,5 +44,4 @@ SCORECARD = ComponentSpec(
     roles=GUEST_HOST,
     params=ScorecardParams,
     implementation="fate_components.scorecard.component:Scorecard",
-    model_outputs=1,
 )

@@ -22,5 +22,4 @@ UNION = ComponentSpec(
     roles=GUEST_HOST,
     params=UnionParams,
     implementation="fate_components.union.component:Union",
-    model_outputs=1,
 )

@@ -96,13 +96,16 @@ class _Derivation:
         )
 
     def _own_models(self, text: ComponentText) -> list[str]:
-        """Aliases of the models that a component learnt. In version 1 it is one, and need not be named."""
-        written = text.output.model or []
+        """Aliases of the models that a component learnt. In version 1 it is one, and need not be named.
+
+        FATE's dsls name models of some modules that leave none.
+        """
+        spec = self._catalog(text.module)
+        written = (text.output.model or [])[: spec.model_outputs if spec is not None else None]
         if self._version == 2:
             return written
         if written or text.input.model:
             return written[:1]
-        spec = self._catalog(text.module)
         return [DEFAULT_MODEL] if spec is not None and spec.model_outputs else []
 
     def _data(self, inputs: Mapping[str, list[str]]) -> dict[str, list[str]]:
