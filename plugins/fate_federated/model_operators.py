@@ -180,7 +180,8 @@ class ModelTagOperator(_ModelOperator):
     """Give a version a name that does not move.
 
     Args:
-        tag: its name; templates such as ``week-{{ ds_nodash }}`` are rendered.
+        tag: its name; templates such as ``week-{{ dag_run.run_after | ds_nodash }}`` are rendered. A run that an asset
+            started has no logical date, and so no ``ds``.
         ref: the version, or a branch or tag of the model; empty for the model's newest version.
     """
 

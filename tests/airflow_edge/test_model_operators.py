@@ -21,7 +21,8 @@ from fate_federated.model_operators import ModelPublishOperator, ModelRollbackOp
 
 with DAG("weekly") as dag:
     publish = ModelPublishOperator(task_id="publish", model="credit", branch="release", if_better="auc")
-    tag = ModelTagOperator(task_id="tag", model="credit", tag="week-{{{{ ds_nodash }}}}", ref="release")
+    name = "week-{{{{ dag_run.run_after | ds_nodash }}}}"
+    tag = ModelTagOperator(task_id="tag", model="credit", tag=name, ref="release")
     publish >> tag
 with DAG("undo") as undo:
     ModelRollbackOperator(task_id="undo", model="credit", branch="release", message="{{{{ reason }}}}")
