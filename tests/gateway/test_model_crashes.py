@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from fate_federated.gateway import model_coordinator, model_local
 from fate_federated.gateway.client import GatewayClient, open_channel
 from fate_federated.party import Party
 from fate_federated.status import JobStatus
-from fate_federated.wire.model_records import Action, ModelOperation, ModelRequest, OperationState
+from fate_federated.wire.model_records import Action, ModelOperation, ModelRequest, ModelVersion, OperationState
 
 
 class Death:
@@ -90,16 +91,50 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_local, "ASK_SECONDS", 0.2)
 
 
+def _deploy(_: ModelVersion, number: int) -> ModelRequest:
+    return ModelRequest(Action.DEPLOY, "credit", GUEST, ref="experiment", branch=f"b{number}")
+
+
+def _roll_back(first: ModelVersion, _: int) -> ModelRequest:
+    return ModelRequest(Action.ROLLBACK, "credit", GUEST, ref=first.version, branch="experiment")
+
+
+def _commit(first: ModelVersion, _: int) -> ModelRequest:
+    return ModelRequest(Action.COMMIT, "", GUEST, ref=first.about.job_id)
+
+
+def _point(first: ModelVersion, number: int) -> ModelRequest:
+    # The steps of both are the same ones, and whether the last is acknowledged goes by odd and even.
+    action = Action.TAG if number // 2 % 2 else Action.BRANCH
+    return ModelRequest(action, "credit", GUEST, ref=first.version, name=f"p{number}")
+
+
+def _retire(first: ModelVersion, number: int) -> ModelRequest:
+    # What a try has not retired, the next one does: marks that change nothing would tell nothing.
+    return ModelRequest(Action.UNRETIRE if first.retired else Action.RETIRE, "credit", GUEST, ref=first.version)
+
+
 @pytest.mark.parametrize("dying", [GUEST, HOST], ids=str)
-def test_parties_agree_wherever_a_gateway_dies(federation: Federation, dying: Party) -> None:
-    train(federation, 0.5)
+@pytest.mark.parametrize(
+    ("request_of", "least_steps"),
+    [(_deploy, 11), (_roll_back, 11), (_commit, 11), (_point, 8), (_retire, 8)],
+    ids=lambda value: value.__name__.strip("_") if callable(value) else "",
+)
+def test_parties_agree_wherever_a_gateway_dies(
+    federation: Federation, dying: Party, request_of: Callable[[ModelVersion, int], ModelRequest], least_steps: int
+) -> None:
+    first = train(federation, 0.5)
+    # So that nothing points to the first, which is what may be retired.
+    ask(federation, Action.DEPLOY, ref=first.version, branch="product")
+    ask(federation, Action.BRANCH, name="experiment", ref="product")
     site = federation[dying]
     outcomes, steps = set[bool](), 0
     with ThreadPoolExecutor(1) as pool:
         while True:
             before = history(federation, GUEST)
+            wanted = request_of(federation[GUEST].client().models.version(first.version), steps)
             death = Death(site, steps + 1, acknowledged=bool(steps % 2))
-            asked = pool.submit(_deploy, federation, f"b{steps}")
+            asked = pool.submit(_try, federation, wanted)
             eventually(lambda asked=asked, death=death: death.dead or asked.done(), 30)
             survived = not death.dead
             bury(site)
@@ -112,16 +147,15 @@ def test_parties_agree_wherever_a_gateway_dies(federation: Federation, dying: Pa
             steps += 1
     # A host that dies is waited for; an initiator may die before it has written down what it was asked for.
     assert outcomes == ({True, False} if dying is GUEST else {True})
-    assert steps > 10
+    assert steps >= least_steps
 
 
-def _deploy(federation: Federation, branch: str) -> ModelOperation | FateFederatedError:
+def _try(federation: Federation, request: ModelRequest) -> ModelOperation | FateFederatedError:
     """One try; the caller may not hear how it went."""
     site = federation[GUEST]
-    request = ModelRequest(Action.DEPLOY, "credit", GUEST, ref="experiment", branch=branch, wait_seconds=10)
     with GatewayClient(open_channel(site.address, site.tls()), site.address, patience_seconds=0) as client:
         try:
-            return client.models.change(request)
+            return client.models.change(replace(request, wait_seconds=10))
         except FateFederatedError as error:
             return error
 
