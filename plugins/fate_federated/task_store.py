@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 DATA = "data"
 MODEL = "model"
 CACHE = "cache"
+CHECKPOINT = "checkpoint"
 CACHE_META = "fate.cache"
 MESSAGE_PACKAGE = "fate_federated.v1.model."
 
@@ -232,15 +233,12 @@ class GatewayOutputStore:
         self._record(component, MODEL, alias, location, module=model.module)
 
     def save_checkpoint(self, component: str, alias: str, step: int, model: Model) -> None:
-        """Write a model beside where the finished one will be, by the number of the step. :func:`read_model` reads it.
-
-        The gateway is not told: it knows what succeeded.
-        """
+        """Write a model beside where the finished one will be, and tell the gateway. :func:`read_model` reads it."""
         location = checkpoint_location(
             self.storage_url, self.job_id, component, str(self.attempt), self.party, alias, step
         )
         write_model(location, model)
-        log.info("checkpoint %d of %s kept at %s", step, component, location)
+        self._record(component, CHECKPOINT, f"{alias}@{step}", location, module=model.module)
 
     @property
     def caches(self) -> CacheReader:

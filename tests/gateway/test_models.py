@@ -23,6 +23,7 @@ from tests.gateway.model_federation import (
     training_conf,
 )
 
+from fate_federated.cli.model_view import progress_line
 from fate_federated.dsl.document import read_json
 from fate_federated.errors import JobError, ModelNotFound, RegistryError
 from fate_federated.gateway import model_coordinator
@@ -31,7 +32,7 @@ from fate_federated.registry.repository import ModelRepository
 from fate_federated.status import JobStatus
 from fate_federated.task_store import GatewayOutputStore
 from fate_federated.trained_jobs import TrainedJobs
-from fate_federated.wire.model_records import Action, ModelRequest, OperationState, VersionKind
+from fate_federated.wire.model_records import Action, ModelComponent, ModelRequest, OperationState, VersionKind
 from fate_federated.wire.records import JobFiles
 
 
@@ -226,6 +227,64 @@ def test_policy_says_who_moves_a_branch(new_federation: Federation) -> None:
     assert ask(federation, Action.BRANCH, HOST, name="other").state is OperationState.DONE
 
 
+def test_whoever_waits_for_a_version_hears_at_once_that_a_site_refused_it(new_federation: Federation) -> None:
+    federation = new_federation.add_sites((GUEST,), (HOST,), (ARBITER,), policy={"branches": {"release": []}})
+    job = run_training(federation, 0.5, model_branch="release")
+    finish(federation, job)
+    began = time.monotonic()
+    for party in ALL:
+        version, operation = federation[party].client().models.of_job(job.job_id, 60.0)
+        assert version is None
+        assert operation is not None
+        assert operation.state is OperationState.ABORTED
+        assert "guest-9999 may not move the branch release" in operation.detail
+    assert time.monotonic() - began < 30
+
+
+def test_a_job_does_not_start_for_a_branch_that_cannot_be(federation: Federation) -> None:
+    with pytest.raises(RegistryError, match="'a/b' cannot name a branch or a tag"):
+        run_training(federation, 0.5, model_branch="a/b")
+
+
+def test_checkpoints_are_versions_in_progress_until_the_job_commits(federation: Federation) -> None:
+    job = run_training(federation, 0.5, model_branch="trial", model_message="A long one")
+    for party, steps in ((GUEST, (2, 4)), (HOST, (2,))):
+        site = federation[party]
+        store = GatewayOutputStore(site.client(), job.job_id, 1, party, site.settings.storage_url)
+        for step in steps:
+            store.save_checkpoint(LR, "model", step, model(step))
+    for party, step in ((GUEST, 4), (HOST, 2)):
+        (found,) = federation[party].client().models.in_progress("credit")
+        assert (found.version, found.branch, found.message) == (job.job_id, "trial", "A long one")
+        assert found.status is JobStatus.RUNNING
+        assert [(each.party, each.component, each.alias, each.step) for each in found.checkpoints] == [
+            (party, LR, "model", step)
+        ]
+        assert federation[party].client().models.in_progress(found.model_id) == (found,)
+        assert federation[party].client().models.in_progress("debit") == ()
+        said = progress_line(found)
+        assert said.startswith(f"o {job.job_id} in progress: running (to trial) ")
+        assert said.endswith(f"guest-9999: A long one [step {step} of {LR}, at {party}]")
+    assert federation[ARBITER].client().models.in_progress("credit") == ()
+    finish(federation, job)
+    version = committed(federation, job)
+    assert version.components == (ModelComponent(LR, "model", "HeteroLR"),), "its checkpoints are no part of it"
+    _all_the_same(federation)
+    assert all(federation[party].client().models.in_progress("credit") == () for party in ALL)
+
+
+def test_what_a_failed_training_kept_stays_in_progress(federation: Federation) -> None:
+    train(federation, 0.5)
+    job = run_training(federation, 0.75)
+    site = federation[GUEST]
+    GatewayOutputStore(site.client(), job.job_id, 1, GUEST, site.settings.storage_url).save_checkpoint(
+        LR, "model", 3, model(0.7)
+    )
+    finish(federation, job, JobStatus.FAILED)
+    (found,) = site.client().models.in_progress("credit")
+    assert (found.version, found.status) == (job.job_id, JobStatus.FAILED)
+
+
 def test_a_remote_that_cannot_be_written_gives_up_the_version_and_a_later_try_makes_it(federation: Federation) -> None:
     remote = Path(federation[HOST].settings.model_remote)
     remote.parent.mkdir(parents=True, exist_ok=True)
@@ -287,6 +346,7 @@ def test_every_sites_airflow_hears_of_a_branch_that_moves(federation: Federation
         ((uri, extra),) = eventually(lambda party=party: federation[party].airflow.changed_assets)
         assert uri == release
         assert (extra["model_version"], extra["before"], extra["by"]) == (version.version, "", "host-10000")
+        assert extra["commit"] == federation[party].client().models.version("credit@release").commit
     ask(federation, Action.TAG, name="v1")
     assert all(len(federation[party].airflow.changed_assets) == 1 for party in ALL)
 

@@ -71,21 +71,30 @@ def log(
     site: SiteOption = DEFAULT_SITE,
     json: JsonOption = False,
 ) -> None:
-    """Draw a model's history as a tree, newest first."""
-    from fate_federated.cli.model_view import history_lines, version_json
+    """Draw a model's history as a tree, newest first, under what is on the way to a version and has checkpoints."""
+    from fate_federated.cli.model_view import history_lines, progress_line, version_json
+    from fate_federated.errors import ModelNotFound
     from fate_federated.site.site import Site
 
     name, ref = split_ref(model)
     if not name:
         name, ref = ref, ""
     with Site(site).gateway() as gateway:
-        found, versions = gateway.models.versions(name, ref, limit)
-        pending = gateway.models.operations(found.model_id, only_open=True)
+        in_progress = () if ref else gateway.models.in_progress(name)
+        try:
+            found, versions = gateway.models.versions(name, ref, limit)
+            pending = gateway.models.operations(found.model_id, only_open=True)
+        except ModelNotFound:
+            if not in_progress:
+                raise
+            found, versions, pending = None, (), ()
     if json:
         print_json([version_json(version) for version in versions])
         return
     console = output()
-    for line in history_lines(found, versions):
+    for training in in_progress:
+        console.print(progress_line(training), style="yellow", highlight=False, markup=False)
+    for line in history_lines(found, versions) if found is not None else ():
         console.print(line, highlight=False)
     for operation in pending:
         console.print(_told(operation), style="yellow", highlight=False, markup=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fate_federated.cli.times import moment
 from fate_federated.registry.history import draw, leading_to
-from fate_federated.wire.model_records import Model, ModelOperation, ModelVersion, OperationState
+from fate_federated.wire.model_records import Model, ModelOperation, ModelVersion, OperationState, VersionInProgress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,6 +52,21 @@ def history_lines(model: Model, versions: Sequence[ModelVersion]) -> Iterator[Te
             f"{line.graph} [bold]{version.version}[/]{pointing}{marks} {moment(version.created_at)} "
             f"{escape(version.author)}: {escape(title)}{escape(_headline(version))}"
         )
+
+
+def progress_line(version: VersionInProgress) -> str:
+    """A training that is no version yet, and the last step that each of this site's parties kept."""
+    kept: dict[tuple[str, int, int], list[str]] = {}
+    for each in version.checkpoints:
+        kept.setdefault((each.component, each.step, each.attempt), []).append(str(each.party))
+    steps = [
+        f"step {step} of {component}{f', attempt {attempt}' if attempt > 1 else ''}, at {', '.join(parties)}"
+        for (component, step, attempt), parties in kept.items()
+    ]
+    return (
+        f"o {version.version} in progress: {version.status} (to {version.branch}) {moment(version.started_at)} "
+        f"{version.author}: {version.message.partition(chr(10))[0]} [{'; '.join(steps)}]"
+    )
 
 
 def _headline(version: ModelVersion) -> str:

@@ -24,6 +24,7 @@ from fate_federated.gateway.job_store import add_job, find_run, list_jobs, load_
 from fate_federated.gateway.jobs import Jobs
 from fate_federated.gateway.links import Links, SiteLink, with_patience
 from fate_federated.gateway.locks import JobLocks
+from fate_federated.gateway.model_jobs import branch_of
 from fate_federated.gateway.model_store import resolve
 from fate_federated.gateway.policy import check_files, check_order, compile_job, read_overrides
 from fate_federated.gateway.roster import Roster
@@ -74,7 +75,7 @@ class JobStart:
             if party != initiator:
                 return await self._take_up(job, party, dag_id, f"{files.name}.{initiator}")
             if job is None or _is_waiting(job, party):
-                await self._check_own_tables(files, parties)
+                await self._check_own(files, parties)
                 files = await self._name_version(files)
                 job = await self._create(job, initiator, parties, run_id, files)
             return job
@@ -103,10 +104,14 @@ class JobStart:
                 )
             await self._database.run(lambda session: _begin(session, order.job_id))
 
-    async def _check_own_tables(self, files: JobFiles, parties: Sequence[Party]) -> None:
-        """Before other sites hear of a job: whether the tables of this site's parties are there."""
+    async def _check_own(self, files: JobFiles, parties: Sequence[Party]) -> None:
+        """Before other sites hear of a job: whether the tables of this site's parties are there, and a training's
+        version can go to the branch that it names.
+        """
         hosted = [party for party in parties if self._links.is_local(party)]
         pipeline = await asyncio.to_thread(compile_job, files, self._site)
+        if pipeline.mode is Mode.TRAIN:
+            branch_of(files, pipeline)
         await check_tables_exist(files, pipeline, hosted, self._tables)
 
     async def _name_version(self, files: JobFiles) -> JobFiles:

@@ -16,6 +16,7 @@ from fate_federated.transport.gateway import SILENCE_SECONDS
 from fate_federated.transport.rpc import call_with_patience, error_of
 from fate_federated.wire.convert import party_out
 from fate_federated.wire.model_convert import (
+    in_progress_in,
     line_in,
     model_in,
     model_version_in,
@@ -33,6 +34,7 @@ from fate_federated.wire.model_records import (
     ModelRequest,
     ModelVersion,
     Snapshot,
+    VersionInProgress,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +74,11 @@ class ModelClient:
         """
         reply = self._call(self._stub.ListVersions, models_pb2.VersionsQuery(model=model, ref=ref, limit=limit))
         return model_in(reply.model), tuple(map(model_version_in, reply.versions))
+
+    def in_progress(self, model: str) -> tuple[VersionInProgress, ...]:
+        """What a model's jobs have kept checkpoints of and is no version yet, newest first; nothing of no model."""
+        reply = self._call(self._stub.ListInProgress, models_pb2.ListModelsRequest(name=model))
+        return tuple(map(in_progress_in, reply.versions))
 
     def version(self, ref: str, model: str = "") -> ModelVersion:
         """The version that a text means: its digits, ``<model>@<branch or tag>``, or ``<model>`` for its newest.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fate_federated.errors import FateFederatedError
 from fate_federated.gateway.airflow_api import Airflow
@@ -20,12 +21,12 @@ class ModelEvents:
         self._airflow = airflow
         self._background = Background()
 
-    def tell(self, change: ModelChange, name: str, commit: str) -> None:
+    def tell(self, change: ModelChange, name: str, commits: Mapping[str, str]) -> None:
         """Have events made of a change's moves, without waiting for it.
 
         Args:
             name: the model's at this site.
-            commit: of the version that the change made, in this site's git repository; empty where it made none.
+            commits: of the versions that branches go to, in this site's git repository.
         """
         for move in change.moves:
             if move.kind is RefKind.BRANCH and move.new:
@@ -39,7 +40,7 @@ class ModelEvents:
                     "by": str(change.by),
                     "author": change.author,
                     "message": change.message,
-                    "commit": commit,
+                    "commit": commits[move.new],
                 }
                 self._background.spawn(self._tell(branch_uri(name, move.name), extra))
 

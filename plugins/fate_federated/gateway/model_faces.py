@@ -23,6 +23,7 @@ from fate_federated.wire.model_convert import (
     change_in,
     decision_in,
     decision_out,
+    in_progress_out,
     line_out,
     message_in,
     model_id_in,
@@ -54,6 +55,11 @@ class ModelsFace(ModelsServicer):
             limit = min(request.limit or MOST_VERSIONS, MOST_VERSIONS)
             model, versions = await self._models.versions(request.model, request.ref, limit)
             return models_pb2.VersionList(model=model_out(model), versions=map(model_version_out, versions))
+
+    async def ListInProgress(self, request: models_pb2.ListModelsRequest, context: Any) -> models_pb2.InProgressList:
+        async with self._access.site(context):
+            found = await self._models.progress.find(request.name)
+            return models_pb2.InProgressList(versions=map(in_progress_out, found))
 
     async def GetVersion(self, request: models_pb2.VersionQuery, context: Any) -> models_pb2.ModelVersion:
         async with self._access.site(context):

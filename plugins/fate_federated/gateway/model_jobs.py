@@ -63,22 +63,31 @@ def trained_model(job: Job, files: JobFiles, pipeline: Pipeline) -> TrainedModel
     """
     if pipeline.mode is not Mode.TRAIN or not any(node.model_outputs for node in pipeline.nodes):
         return None
-    overrides, settings = read_overrides(files), pipeline.job_parameters.settings
-
-    def said(key: str, otherwise: str) -> str:
-        value = overrides.get(key, settings.get(key))
-        return value if isinstance(value, str) and value else otherwise
-
     given = pipeline.job_parameters.model_id
     owners = pipeline.model_id.rpartition("#")[0]
     return TrainedModel(
         model_id=given or f"{owners}#{job.name}",
         name=model_key(given) if given and model_key(given) != "model" else job.name,
-        branch=check_ref_name(said(BRANCH, DEFAULT_BRANCH)),
-        message=said(MESSAGE, f"Train {job.name}, run {job.run_id}"),
-        author=said(AUTHOR, str(job.initiator)),
+        branch=branch_of(files, pipeline),
+        message=_said(files, pipeline, MESSAGE) or f"Train {job.name}, run {job.run_id}",
+        author=_said(files, pipeline, AUTHOR) or str(job.initiator),
         loaders=tuple(node.name for node in pipeline.nodes if node.module == "ModelLoader"),
     )
+
+
+def branch_of(files: JobFiles, pipeline: Pipeline) -> str:
+    """The branch that a training's version goes to.
+
+    Raises:
+        RegistryError: it cannot be one.
+    """
+    return check_ref_name(_said(files, pipeline, BRANCH) or DEFAULT_BRANCH)
+
+
+def _said(files: JobFiles, pipeline: Pipeline, key: str) -> str:
+    """What a run's conf, or else the job's, says of its version; empty for nothing."""
+    value = read_overrides(files).get(key, pipeline.job_parameters.settings.get(key))
+    return value if isinstance(value, str) else ""
 
 
 def _loaded(session: Session, job_id: str, loaders: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ from fate_federated.gateway.model_store import (
     prepared_in,
     prepared_out,
 )
-from fate_federated.gateway.schema import ModelOperationRow, ModelRefRow, ModelRow, ModelVersionRow
+from fate_federated.gateway.schema import JobRow, ModelOperationRow, ModelRefRow, ModelRow, ModelVersionRow
 from fate_federated.pb.model.pipeline_pb2 import Pipeline
 from fate_federated.registry.history import leading_to
 from fate_federated.registry.layout import PIPELINE
@@ -83,14 +83,18 @@ class ModelSite:
             if row is not None and row.here in ("prepared", "committed"):
                 return prepared_in(row.prepared) or Prepared("", ())
             if row is not None and row.here == "aborted":
-                raise RegistryError(f"The change {change.change_id} was given up.")
+                raise RegistryError(row.detail or f"The change {change.change_id} was given up.")
             check_change(session, change, self._site)
             row = row or add_operation(session, change, "", "asked")
             row.here, row.change = "asked", change_out(change).SerializeToString()
             return None
 
         async with self._locks.hold(change.model_id):
-            ready = await self._database.run(begin)
+            try:
+                ready = await self._database.run(begin)
+            except FateFederatedError as error:
+                await self._refuse(change, str(error))
+                raise
             if ready is not None:
                 return ready.parts
             prepared = None if change.version is None else await self._parts.make(change)
@@ -106,6 +110,18 @@ class ModelSite:
             await self._database.run(promise)
         log.info("%s of %s is prepared (%s)", change.action, change.name, change.change_id)
         return prepared.parts if prepared else ()
+
+    async def _refuse(self, change: ModelChange, why: str) -> None:
+        """Write down that a job's version is not made, for those here who wait for it."""
+
+        def work(session: Session) -> None:
+            about = change.version
+            known = about is not None and session.get(JobRow, about.job_id) is not None
+            if change.action is Action.COMMIT and known and operation_row(session, change.change_id) is None:
+                row = add_operation(session, change, "", "aborted")
+                row.detail, row.ended_at = why, time.time()
+
+        await self._database.run(work)
 
     async def decide(self, decision: ModelDecision) -> None:
         """Make a prepared change, or drop it. Repeating it is harmless.
@@ -158,16 +174,18 @@ class ModelSite:
             commit = await self._write_commit(change, prepared, parts)
             await self._keep_job(change, prepared, commit)
 
-        def work(session: Session) -> str:
+        def work(session: Session) -> tuple[str, dict[str, str]]:
             row = _must_have(operation_row(session, change.change_id))
             if row.here == "prepared":
                 code = version("fate-federated")
                 apply_change(session, change, prepared, parts, commit, code)
                 row.here, row.parts, row.ended_at = "committed", parts_out(parts), time.time()
-            return model_row(session, change.model_id).name
+            pointed = [session.get(ModelVersionRow, move.new) for move in change.moves if move.new]
+            commits = {each.version: each.commit for each in pointed if each is not None}
+            return model_row(session, change.model_id).name, commits
 
-        name = await self._database.run(work)
-        self._events.tell(change, name, commit)
+        name, commits = await self._database.run(work)
+        self._events.tell(change, name, commits)
         log.info("%s of %s is made (%s)", change.action, change.name, change.change_id)
         if change.action is Action.IMPORT and change.version is not None:
             staged = staged_imports(self._site, change.version.version)

@@ -21,6 +21,7 @@ from fate_federated.gateway.model_check import ModelCheck
 from fate_federated.gateway.model_jobs import ModelJobs
 from fate_federated.gateway.model_links import ModelLinks
 from fate_federated.gateway.model_parts import ModelFiles
+from fate_federated.gateway.model_progress import ModelProgress
 from fate_federated.gateway.model_site import ModelSite
 from fate_federated.gateway.model_store import (
     list_models,
@@ -74,8 +75,9 @@ class Models:
         check: ModelCheck,
         archives: ModelArchives,
         snapshots: Snapshots,
+        progress: ModelProgress,
     ) -> None:
-        self.check, self.archives, self.snapshots = check, archives, snapshots
+        self.check, self.archives, self.snapshots, self.progress = check, archives, snapshots, progress
         self._hosted, self._database, self._links = hosted, database, links
         self._jobs, self._here, self._files = jobs, here, files
 

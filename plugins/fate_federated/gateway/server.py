@@ -36,6 +36,7 @@ from fate_federated.gateway.model_jobs import ModelJobs
 from fate_federated.gateway.model_links import ModelLinks
 from fate_federated.gateway.model_local import LocalModels
 from fate_federated.gateway.model_parts import ModelFiles, ModelParts
+from fate_federated.gateway.model_progress import ModelProgress
 from fate_federated.gateway.model_site import ModelSite
 from fate_federated.gateway.models import Models
 from fate_federated.gateway.reruns import Reruns
@@ -253,6 +254,7 @@ def _models(
         check=ModelCheck(site.hosted, database, links, files),
         archives=ModelArchives(site, database, files),
         snapshots=Snapshots(tables, files),
+        progress=ModelProgress(site, database),
     )
     return ModelService(models, local, jobs, coordinator, files, events)
 

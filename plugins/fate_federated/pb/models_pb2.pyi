@@ -709,6 +709,114 @@ class VersionList(_message.Message):
 Global___VersionList: _TypeAlias = VersionList  # noqa: Y015
 
 @_typing.final
+class Checkpoint(_message.Message):
+    """A component's model at one of this site's parties while it is trained."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    component: _builtins.str
+    alias: _builtins.str
+    attempt: _builtins.int
+    step: _builtins.int
+    @_builtins.property
+    def party(self) -> _party_pb2.Party: ...
+    def __init__(
+        self,
+        *,
+        component: _builtins.str = ...,
+        alias: _builtins.str = ...,
+        party: _party_pb2.Party | None = ...,
+        attempt: _builtins.int = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["party", b"party"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "attempt", b"attempt", "component", b"component", "party", b"party", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+
+@_typing.final
+class VersionInProgress(_message.Message):
+    """What a job trains, keeps checkpoints of, and is no version yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    name: _builtins.str
+    """the model's"""
+    version: _builtins.str
+    """the job's id, as the version will be called"""
+    branch: _builtins.str
+    """that the version will go to"""
+    status: _builtins.str
+    """of the job"""
+    message: _builtins.str
+    author: _builtins.str
+    started_at: _builtins.float
+    @_builtins.property
+    def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Checkpoint]:
+        """the newest of each component and party"""
+
+    def __init__(
+        self,
+        *,
+        model_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        status: _builtins.str = ...,
+        message: _builtins.str = ...,
+        author: _builtins.str = ...,
+        started_at: _builtins.float = ...,
+        checkpoints: _abc.Iterable[Global___Checkpoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "branch", b"branch", "checkpoints", b"checkpoints", "message", b"message", "model_id", b"model_id", "name", b"name", "started_at", b"started_at", "status", b"status", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionInProgress: _TypeAlias = VersionInProgress  # noqa: Y015
+
+@_typing.final
+class InProgressList(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionInProgress]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[Global___VersionInProgress] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InProgressList: _TypeAlias = InProgressList  # noqa: Y015
+
+@_typing.final
 class OperationsQuery(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

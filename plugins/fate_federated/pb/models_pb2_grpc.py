@@ -45,6 +45,11 @@ class ModelsStub:
                 request_serializer=fate__federated_dot_pb_dot_models__pb2.VersionsQuery.SerializeToString,
                 response_deserializer=fate__federated_dot_pb_dot_models__pb2.VersionList.FromString,
                 _registered_method=True)
+        self.ListInProgress = channel.unary_unary(
+                '/fate_federated.v1.Models/ListInProgress',
+                request_serializer=fate__federated_dot_pb_dot_models__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=fate__federated_dot_pb_dot_models__pb2.InProgressList.FromString,
+                _registered_method=True)
         self.GetVersion = channel.unary_unary(
                 '/fate_federated.v1.Models/GetVersion',
                 request_serializer=fate__federated_dot_pb_dot_models__pb2.VersionQuery.SerializeToString,
@@ -114,6 +119,13 @@ class ModelsServicer:
 
     def ListVersions(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInProgress(self, request, context):
+        """Of the newest jobs.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -198,6 +210,11 @@ def add_ModelsServicer_to_server(servicer, server):
                     servicer.ListVersions,
                     request_deserializer=fate__federated_dot_pb_dot_models__pb2.VersionsQuery.FromString,
                     response_serializer=fate__federated_dot_pb_dot_models__pb2.VersionList.SerializeToString,
+            ),
+            'ListInProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInProgress,
+                    request_deserializer=fate__federated_dot_pb_dot_models__pb2.ListModelsRequest.FromString,
+                    response_serializer=fate__federated_dot_pb_dot_models__pb2.InProgressList.SerializeToString,
             ),
             'GetVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.GetVersion,
@@ -310,6 +327,33 @@ class Models:
             '/fate_federated.v1.Models/ListVersions',
             fate__federated_dot_pb_dot_models__pb2.VersionsQuery.SerializeToString,
             fate__federated_dot_pb_dot_models__pb2.VersionList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fate_federated.v1.Models/ListInProgress',
+            fate__federated_dot_pb_dot_models__pb2.ListModelsRequest.SerializeToString,
+            fate__federated_dot_pb_dot_models__pb2.InProgressList.FromString,
             options,
             channel_credentials,
             insecure,

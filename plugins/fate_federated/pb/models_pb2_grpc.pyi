@@ -35,6 +35,8 @@ class ModelsStub:
     def __new__(cls, channel: _aio.Channel) -> ModelsAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ModelList]
     ListVersions: _grpc.UnaryUnaryMultiCallable[_models_pb2.VersionsQuery, _models_pb2.VersionList]
+    ListInProgress: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.InProgressList]
+    """Of the newest jobs."""
     GetVersion: _grpc.UnaryUnaryMultiCallable[_models_pb2.VersionQuery, _models_pb2.ModelVersion]
     GetVersionOfJob: _grpc.UnaryUnaryMultiCallable[_models_pb2.VersionOfJobQuery, _models_pb2.VersionOfJob]
     """Waits for the version that a job makes."""
@@ -56,6 +58,8 @@ class ModelsAsyncStub(ModelsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ModelList]  # type: ignore[assignment]
     ListVersions: _aio.UnaryUnaryMultiCallable[_models_pb2.VersionsQuery, _models_pb2.VersionList]  # type: ignore[assignment]
+    ListInProgress: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.InProgressList]  # type: ignore[assignment]
+    """Of the newest jobs."""
     GetVersion: _aio.UnaryUnaryMultiCallable[_models_pb2.VersionQuery, _models_pb2.ModelVersion]  # type: ignore[assignment]
     GetVersionOfJob: _aio.UnaryUnaryMultiCallable[_models_pb2.VersionOfJobQuery, _models_pb2.VersionOfJob]  # type: ignore[assignment]
     """Waits for the version that a job makes."""
@@ -86,6 +90,14 @@ class ModelsServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.VersionsQuery,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.VersionList, _abc.Awaitable[_models_pb2.VersionList]]: ...
+
+    @_abc_1.abstractmethod
+    def ListInProgress(
+        self,
+        request: _models_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.InProgressList, _abc.Awaitable[_models_pb2.InProgressList]]:
+        """Of the newest jobs."""
 
     @_abc_1.abstractmethod
     def GetVersion(

@@ -319,8 +319,8 @@ def output_out(output: Output) -> tracking_pb2.Output:
 
 
 def output_in(message: tracking_pb2.Output) -> Output:
-    if message.kind not in ("data", "model", "cache"):
-        raise MessageRejected(f"An output is data, model or cache, not {message.kind!r}.")
+    if message.kind not in ("data", "model", "cache", "checkpoint"):
+        raise MessageRejected(f"An output is data, model, cache or checkpoint, not {message.kind!r}.")
     return Output(
         task=task_in(message.task),
         attempt=message.attempt,

@@ -9,9 +9,10 @@ from typing import Any
 
 from fate_federated.errors import MessageRejected
 from fate_federated.pb import models_pb2
-from fate_federated.wire.convert import _text, _word, detail_in, parties_in, party_in, party_out
+from fate_federated.wire.convert import _text, _word, detail_in, job_status_in, parties_in, party_in, party_out
 from fate_federated.wire.model_records import (
     Action,
+    Checkpoint,
     CheckReport,
     DiffLine,
     Finding,
@@ -33,6 +34,7 @@ from fate_federated.wire.model_records import (
     RefMove,
     SiteProgress,
     Snapshot,
+    VersionInProgress,
     VersionKind,
 )
 
@@ -165,6 +167,46 @@ def _json(text: str, empty: Any) -> Any:
         return json.loads(text) if text else empty
     except ValueError as error:
         raise MessageRejected(f"What is said of a version is not JSON: {error}.") from None
+
+
+def in_progress_out(version: VersionInProgress) -> models_pb2.VersionInProgress:
+    return models_pb2.VersionInProgress(
+        model_id=version.model_id,
+        name=version.name,
+        version=version.version,
+        branch=version.branch,
+        status=version.status,
+        message=version.message,
+        author=version.author,
+        started_at=version.started_at,
+        checkpoints=[
+            models_pb2.Checkpoint(
+                component=each.component,
+                alias=each.alias,
+                party=party_out(each.party),
+                attempt=each.attempt,
+                step=each.step,
+            )
+            for each in version.checkpoints
+        ],
+    )
+
+
+def in_progress_in(message: models_pb2.VersionInProgress) -> VersionInProgress:
+    return VersionInProgress(
+        model_id=model_id_in(message.model_id),
+        name=message.name,
+        version=version_in(message.version),
+        branch=message.branch,
+        status=job_status_in(message.status),
+        message=message_in(message.message),
+        author=detail_in(message.author),
+        started_at=message.started_at,
+        checkpoints=tuple(
+            Checkpoint(each.component, each.alias, party_in(each.party), each.attempt, each.step)
+            for each in message.checkpoints
+        ),
+    )
 
 
 def model_version_in(message: models_pb2.ModelVersion) -> ModelVersion:

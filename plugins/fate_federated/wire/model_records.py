@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from fate_federated.party import Party
+from fate_federated.status import JobStatus
 
 
 class RefKind(StrEnum):
@@ -185,6 +186,39 @@ class ModelVersion:
     @property
     def bytes(self) -> int:
         return sum(part.bytes for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A component's model at one of this site's parties while it is trained."""
+
+    component: str
+    alias: str
+    party: Party
+    attempt: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInProgress:
+    """What a job trains, keeps checkpoints of, and is no version yet: it runs, failed, or its commit waits.
+
+    Attributes:
+        name: the model's.
+        version: the job's id, as the version will be called.
+        branch: that the version will go to.
+        checkpoints: the newest of each component and party.
+    """
+
+    model_id: str
+    name: str
+    version: str
+    branch: str
+    status: JobStatus
+    message: str
+    author: str
+    started_at: float
+    checkpoints: tuple[Checkpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

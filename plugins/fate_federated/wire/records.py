@@ -194,8 +194,8 @@ class Output:
     """A data or model output of one party's task.
 
     Attributes:
-        kind: data or model.
-        name: as the dsl names it.
+        kind: data, model, cache or checkpoint.
+        name: as the dsl names it; of a checkpoint with ``@`` and the number of its step.
         location: URL in the site's storage.
         module: of a model.
     """
