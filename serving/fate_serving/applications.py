@@ -9,6 +9,7 @@ from typing import Any
 from fate_serving.access_log import AccessLog
 from fate_serving.bodies import Request, batch_in, batch_out, fault_out, single_in, single_out
 from fate_serving.codes import Code, ServingError
+from fate_serving.flow import Flow, model_source
 from fate_serving.inference import Inference, Query
 from fate_serving.metrics import Metrics
 from fate_serving.processors import Processors
@@ -27,9 +28,16 @@ class Applications:
     """
 
     def __init__(
-        self, shelf: Shelf, inference: Inference, processors: Processors, metrics: Metrics, *, batch_rows: int
+        self,
+        shelf: Shelf,
+        inference: Inference,
+        processors: Processors,
+        flow: Flow,
+        metrics: Metrics,
+        *,
+        batch_rows: int,
     ) -> None:
-        self._shelf, self._inference, self._processors = shelf, inference, processors
+        self._shelf, self._inference, self._processors, self._flow = shelf, inference, processors, flow
         self._metrics, self._batch_rows = metrics, batch_rows
         self._access_log = AccessLog()
         self._in_progress = 0
@@ -75,9 +83,11 @@ class Applications:
                 said = await self._processors.before(str(said.get("serviceId", "")), said)
             request = single_in(said) if call == "inference" else batch_in(said, self._batch_rows)
             asked, case_id, rows = request.service_id, request.case_id, len(request.rows)
-            loaded = await self._loaded(call, request)
-            service_id, version = asked, loaded.key[1]
-            answer = await self._computed(call, request, loaded, timeout_seconds)
+            with self._flow.counted(f"I_{call}", rows):
+                loaded = await self._loaded(call, request)
+                service_id, version = asked, loaded.key[1]
+                with self._flow.counted(model_source(loaded.key), rows):
+                    answer = await self._computed(call, request, loaded, timeout_seconds)
             answer = await self._processors.after(service_id, said, answer)
             faults = sum(row["retcode"] != 0 for row in answer.get("batchDataList", ()))
         except ServingError as error:

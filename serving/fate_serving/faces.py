@@ -260,14 +260,14 @@ class CommonFace(CommonServiceServicer):
     async def queryMetrics(  # noqa: N802
         self, request: common_service_pb2.QueryMetricRequest, context: Context
     ) -> common_service_pb2.CommonResponse:
-        """Not here: see /metrics of the HTTP front."""
-        return _not_here("Metrics are at /metrics of the HTTP front, for Prometheus.")
+        """What passed, by second."""
+        return await _common(self._management.numbers(request))
 
     async def updateFlowRule(  # noqa: N802
         self, request: common_service_pb2.UpdateFlowRuleRequest, context: Context
     ) -> common_service_pb2.CommonResponse:
-        """Not here."""
-        return _not_here("There are no flow rules.")
+        """Limit what passes in a second."""
+        return await _common(self._management.limit(request))
 
     async def queryJvmInfo(  # noqa: N802
         self, request: common_service_pb2.QueryJvmInfoRequest, context: Context
@@ -290,7 +290,9 @@ class CommonFace(CommonServiceServicer):
 
 async def _common(work: Awaitable[Any]) -> common_service_pb2.CommonResponse:
     code, message, found = await _outcome(work)
-    return common_service_pb2.CommonResponse(statusCode=code, message=message, data=orjson.dumps(found or {}))
+    return common_service_pb2.CommonResponse(
+        statusCode=code, message=message, data=orjson.dumps({} if found is None else found)
+    )
 
 
 def _not_here(message: str) -> common_service_pb2.CommonResponse:

@@ -16,6 +16,7 @@ from fate_serving.answers import Reply, computed
 from fate_serving.cache import LocalCache
 from fate_serving.codes import Code, ServingError
 from fate_serving.compiling import HostComponent
+from fate_serving.flow import Flow, model_source
 from fate_serving.metrics import Metrics
 from fate_serving.shelf import Key, Loaded, Shelf
 
@@ -36,12 +37,13 @@ class Hosting:
         shelf: Shelf,
         adapter: Adapter | None,
         features: LocalCache[bytes, Mapping[str, Any]] | None,
+        flow: Flow,
         metrics: Metrics,
         *,
         timeout_seconds: float,
         batch_rows: int,
     ) -> None:
-        self._shelf, self._adapter, self._features, self._metrics = shelf, adapter, features, metrics
+        self._shelf, self._adapter, self._features, self._flow, self._metrics = shelf, adapter, features, flow, metrics
         self._timeout_seconds, self._batch_rows = timeout_seconds, batch_rows
 
     async def loaded(self, key: Key, guest: Party | None) -> Loaded:
@@ -74,17 +76,20 @@ class Hosting:
         found = loaded.compiled.host.get(component)
         if found is None:
             raise ServingError(Code.PARAMETER, f"The model has no component {component[:100]!r} that scores.")
-        return self._computed(found, await self._fetch(rows, timeout_seconds))
+        with self._flow.counted(model_source(key), len(rows)):
+            return self._computed(found, await self._fetch(rows, timeout_seconds))
 
     async def everything(
         self, key: Key, rows: Sequence[bytes], guest: Party | None, timeout_seconds: float
     ) -> Mapping[str, tuple[HostComponent, Reply]]:
         """This party's part of the answers of all components that score; see :meth:`answer`."""
         loaded = await self.loaded(key, guest)
-        features = await self._fetch(rows, timeout_seconds)
-        return {
-            name: (component, self._computed(component, features)) for name, component in loaded.compiled.host.items()
-        }
+        with self._flow.counted(model_source(key), len(rows)):
+            features = await self._fetch(rows, timeout_seconds)
+            return {
+                name: (component, self._computed(component, features))
+                for name, component in loaded.compiled.host.items()
+            }
 
     def _computed(self, component: HostComponent, features: Sequence[Found]) -> Reply:
         faults = {

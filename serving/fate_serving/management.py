@@ -17,8 +17,10 @@ import orjson
 from fate_federated.errors import InvalidParty
 from fate_federated.party import Party, Role
 from fate_serving.codes import Code, ServingError
+from fate_serving.flow import Flow
 from fate_serving.model_sources import ModelSources
 from fate_serving.parts import ABOUT, split_namespace
+from fate_serving.pb import common_service_pb2 as common_pb
 from fate_serving.pb import model_service_pb2 as pb
 from fate_serving.pb.model_service_pb2_grpc import ModelServiceStub
 from fate_serving.processors import Processors
@@ -40,10 +42,11 @@ class Management:
         sources: ModelSources,
         switching: Switching,
         processors: Processors,
+        flow: Flow,
         settings: ServingSettings,
     ) -> None:
         self._shelf, self._sources, self._switching = shelf, sources, switching
-        self._processors, self._settings = processors, settings
+        self._processors, self._flow, self._settings = processors, flow, settings
 
     # Models
 
@@ -171,7 +174,23 @@ class Management:
     async def properties(self, keyword: str) -> dict[str, Any]:
         """The settings whose name holds a word, without secrets."""
         said = self._settings.model_dump(mode="json", exclude={"signature", "adapter", "cache"})
-        return {key: value for key, value in said.items() if keyword in key}
+        return {key: value for key, value in said.items() if keyword.lower() in key}
+
+    async def numbers(self, request: common_pb.QueryMetricRequest) -> list[dict[str, Any]]:
+        """What passed in each second of the last minutes at this process, by call or of a model."""
+        end = request.endMs or 1 << 62
+        if request.type == common_pb.MODEL:
+            chosen = request.source if request.source.startswith("M_") else f"M_{request.source}"
+            return self._flow.numbers(request.beginMs, end, chosen.__eq__)
+        return self._flow.numbers(request.beginMs, end, lambda source: request.source in ("", source))
+
+    async def limit(self, request: common_pb.UpdateFlowRuleRequest) -> None:
+        """Allow a call or a model so many rows a second.
+
+        Raises:
+            ServingError: PARAMETER.
+        """
+        self._flow.limit(request.source, request.allowQps)
 
 
 def _local(request: pb.PublishRequest) -> Party:

@@ -20,6 +20,7 @@ from fate_serving.adapters import Adapter, open_adapter
 from fate_serving.applications import Applications
 from fate_serving.cache import LocalCache, RedisCache
 from fate_serving.faces import CommonFace, InferenceFace, ModelFace, ScoringFace
+from fate_serving.flow import Flow
 from fate_serving.host_answers import HostAnswers
 from fate_serving.hosted_versions import HostedVersions
 from fate_serving.hosting import Hosting
@@ -162,8 +163,9 @@ def build(
     if given is not None and given.cache_seconds:
         features = LocalCache(FEATURE_ROWS, given.cache_seconds)
     timeout = given.timeout_seconds if given is not None else settings.timeout_seconds
+    flow = Flow(settings.store, settings.workers)
     hosting = Hosting(
-        shelf, adapter, features, metrics,
+        shelf, adapter, features, flow, metrics,
         timeout_seconds=timeout, batch_rows=max(settings.batch_rows, settings.merge_rows),
     )  # fmt: skip
     signatures = None
@@ -189,9 +191,9 @@ def build(
         merge_rows=settings.merge_rows, merge_seconds=settings.merge_seconds, timeout_seconds=settings.timeout_seconds,
     )  # fmt: skip
     processors = Processors.named(settings.processors)
-    applications = Applications(shelf, inference, processors, metrics, batch_rows=settings.batch_rows)
+    applications = Applications(shelf, inference, processors, flow, metrics, batch_rows=settings.batch_rows)
     switching = Switching(shelf, sources, links, settings, site.hosted)
-    management = Management(shelf, sources, switching, processors, settings)
+    management = Management(shelf, sources, switching, processors, flow, settings)
     return Serving(
         settings, site.tls, site, shelf, sources, management, applications, inference, hosting, hosted, answers,
         adapter, metrics, signatures, switching,
