@@ -15,7 +15,7 @@ from fate_components.feature_binning.exchange import Plan, host_columns, merged_
 from fate_components.feature_binning.fit import Binned
 from fate_components.feature_binning.optimal import Rule, merge
 from fate_components.feature_binning.spec import HETERO_FEATURE_BINNING
-from fate_federated.errors import DataError, DslError, MessageRejected, ModelError
+from fate_federated.errors import AttemptFailed, ConfigError, DataError, DslError, MessageRejected, ModelError
 from fate_federated.federation import Federation, PartyResult, make_table
 from fate_federated.party import Party
 from fate_federated.pb.model import feature_binning_pb2 as pb
@@ -489,6 +489,16 @@ def test_parameters_that_contradict_each_other_are_refused(params: dict[str, Any
 def test_a_host_without_labels_cannot_merge(guest: Party, host: Party) -> None:
     with pytest.raises(DataError, match="method optimal goes by the guest's labels"):
         fit(tables(guest, host), {"local_only": True}, party_params={host: {"method": "optimal"}})
+
+
+def test_a_key_that_is_shorter_than_a_host_asks_for_is_named_at_all(guest: Party, host: Party) -> None:
+    outcomes = Federation([guest, host]).outcomes(
+        HETERO_FEATURE_BINNING, {"encrypt_param": {"key_length": 1024}}, tables(guest, host),
+        party_params={host: {"encrypt_param": {"key_length": 2048}}},
+    )  # fmt: skip
+    for outcome in outcomes.values():
+        assert isinstance(outcome, ConfigError | AttemptFailed)
+        assert "have other values of encrypt_param.key_length for HeteroFeatureBinning" in str(outcome)
 
 
 def test_text_labels_are_classes(guest: Party, host: Party) -> None:

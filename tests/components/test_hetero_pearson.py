@@ -217,6 +217,16 @@ def test_cross_parties_at_some_parties_only_is_named_at_all(guest: Party, host: 
             assert "other values of cross_parties for HeteroPearson. Give all parties the same." in str(outcome)
 
 
+def test_a_key_that_is_shorter_than_a_host_asks_for_is_named_at_all(guest: Party, host: Party) -> None:
+    inputs = tables(guest, host)
+    outcomes = Federation(list(inputs)).outcomes(
+        HETERO_PEARSON, CHEAP, inputs, party_params={host: {"fixpoint_bit_length": 2048}}
+    )
+    for outcome in outcomes.values():
+        assert isinstance(outcome, ConfigError | AttemptFailed)
+        assert "have other values of fixpoint_bit_length for HeteroPearson" in str(outcome)
+
+
 def test_a_host_may_run_alone(guest: Party, host: Party) -> None:
     inputs = tables(guest, host)
     results = run(inputs, {"cross_parties": False}, party_params={guest: {"need_run": False}})

@@ -9,7 +9,7 @@ import numpy as np
 
 from fate_components.columns import anonymous_name
 from fate_components.crypto.packed_array import PackedArray
-from fate_components.crypto.paillier import PrivateKey, PublicKey, generate_keypair
+from fate_components.crypto.paillier import PrivateKey, generate_keypair
 from fate_components.feature_binning.applying import binned_table, transformed_names
 from fate_components.feature_binning.exchange import HostColumn, Plan, host_columns, merged_by_guest, sum_events
 from fate_components.feature_binning.fit import Binned, bin_columns
@@ -17,6 +17,7 @@ from fate_components.feature_binning.messages import Learnt, column_evidence, ho
 from fate_components.feature_binning.model import Integers
 from fate_components.feature_binning.optimal import Rule, merge
 from fate_components.feature_binning.spec import HeteroFeatureBinningParams
+from fate_components.guest_key import receive_guest_key
 from fate_components.tables import class_labels, input_table, label_text, row_digest
 from fate_federated.errors import DataError
 from fate_federated.task.component import Component, Inputs, Outputs
@@ -145,7 +146,7 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
     # The host's part
 
     def _count(self, ctx: TaskContext, plan: Plan, table: Table, columns: list[Binned]) -> list[Binned]:
-        key = PublicKey.from_wire(ctx.guest.pull("key"), self.params.encrypt_param.key_length)
+        key = receive_guest_key(ctx, "encrypt_param.key_length", self.params.encrypt_param.key_length)
         labels = ctx.guest.pull("labels")
         ctx.guest.push("events", sum_events(columns, table.feature_names, self._rule(), labels, key, plan))
         if not any(column.mergeable for column in columns):
@@ -196,7 +197,9 @@ def _events(ctx: TaskContext, table: Table) -> tuple[Integers, list[str]]:
     """Whether each row is each event, shape (rows, width), and the events' labels."""
     label = class_labels(table)
     if label is None:
-        raise DataError(f"HeteroFeatureBinning needs a label at the guest, or skip_static: {ctx.component} has none.")
+        raise DataError(
+            f"HeteroFeatureBinning needs a label at the guest, or skip_static: {ctx.component} has none.", public=True
+        )
     missing = int((label == "").sum() if label.dtype.kind == "U" else np.isnan(label).sum())
     if missing:
         raise DataError(f"{missing} rows of {ctx.component} have no label.")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fate_components.columns import anonymous_name, chosen_columns, numbers
-from fate_components.crypto.paillier import PublicKey, generate_keypair
+from fate_components.crypto.paillier import generate_keypair
+from fate_components.guest_key import receive_guest_key
 from fate_components.hetero_pearson.exchange import (
     Plan,
     check_columns,
@@ -123,7 +124,7 @@ class HeteroPearson(Component[HeteroPearsonParams]):
             ctx.guest.push("names", list(compared[0][1]))
             ctx.guest.push("constant", constant_columns(standard))
             if plan.columns:
-                key = PublicKey.from_wire(ctx.guest.pull("key"), self.params.fixpoint_bit_length)
+                key = receive_guest_key(ctx, "fixpoint_bit_length", self.params.fixpoint_bit_length)
                 columns = ctx.guest.pull("columns")
                 if names:
                     ctx.guest.push("sums", product_sums(columns, key, standard, plan))
