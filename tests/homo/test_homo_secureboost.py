@@ -228,6 +228,26 @@ def test_more_trees_are_grown_from_a_model() -> None:
     assert results[GUEST].summary["feature_importance"] == whole[GUEST].summary["feature_importance"]
 
 
+def test_a_training_that_is_interrupted_draws_the_columns_of_one_that_is_not() -> None:
+    rows, params = pool([60, 40]), {**BASE, "subsample_feature_rate": 0.5}
+    first = rows.run(MODULE, {**params, "num_trees": 3})
+    models = {party: first[party].model for party in rows.parties}
+    rest = rows.run(MODULE, {**params, "num_trees": 2}, rows.inputs(models))  # type: ignore[arg-type]
+    whole = rows.run(MODULE, {**params, "num_trees": 5})
+    pairs = zip(trees(rest[GUEST]), trees(whole[GUEST]), strict=True)
+    assert all(alike(*pair) for pair in pairs)
+
+
+def test_a_model_is_not_gone_on_from_with_other_missing_values() -> None:
+    rows = pool([60, 40])
+    models = {party: result.model for party, result in rows.run(MODULE, BASE).items() if result.model is not None}
+    outcomes = rows.outcomes(MODULE, {**BASE, "use_missing": True}, rows.inputs(models))
+    assert all(
+        isinstance(outcomes[party], ModelError) and "use_missing False" in str(outcomes[party])
+        for party in rows.parties
+    )
+
+
 def test_each_party_predicts_its_own_rows() -> None:
     rows, other = pool([60, 40]), pool([9, 8], seed=2)
     trained = rows.run(MODULE, BASE)

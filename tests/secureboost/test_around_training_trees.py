@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from fate_components.secureboost.messages import Verdict
 from fate_components.secureboost.spec import HeteroSecureBoostParams
-from fate_federated.errors import AttemptEnded, DataError, DslError, FateFederatedError, ModelError
+from fate_federated.errors import AttemptEnded, DataError, DslError, FateFederatedError, ModelError, public_text
 from fate_federated.federation import Federation
 from fate_federated.party import Party
 from fate_federated.task.component import Inputs
@@ -305,3 +305,64 @@ def test_penalties_are_a_list_or_named(given: Any, penalties: tuple[float, float
     params = build_params(spec_of("HeteroSecureBoost"), {"tree_param": {"criterion_params": given}}, "")
     assert isinstance(params, HeteroSecureBoostParams)
     assert params.penalties == penalties
+
+
+SAMPLED: list[tuple[str, dict[str, Any]]] = [
+    ("HeteroSecureBoost", {"subsample_feature_rate": 0.6}),
+    ("HeteroSecureBoost", {"run_goss": True, "top_rate": 0.3, "other_rate": 0.3, "complete_secure": 1}),
+    ("HeteroFastSecureBoost", {"boosting_strategy": "mix", "tree_num_per_party": 2}),
+    ("HeteroFastSecureBoost", {"boosting_strategy": "layered", "guest_depth": 1, "host_depth": 1}),
+]
+
+
+@pytest.mark.parametrize(("module", "params"), SAMPLED)
+def test_a_training_that_is_interrupted_ends_as_one_that_is_not(module: str, params: dict[str, Any]) -> None:
+    features, label = some_rows(60, 6)
+    owned = {GUEST: [0, 1], HOSTS[0]: [2, 3], HOSTS[1]: [4, 5]}
+    tables = split_tables(features[:50], label[:50], owned)
+    validate = split_tables(features[50:], label[50:], owned, 50)
+    given = REGRESSION | params | {"validation_freqs": 3, "bin_num": 4}
+    whole = learn(given | {"num_trees": 5}, tables, validate, module=module)
+    first = learn(given | {"num_trees": 3}, tables, validate, module=module)
+    models = {party: first[party].model for party in tables}
+    rest = learn(given | {"num_trees": 2}, tables, validate, models=models, module=module)
+    assert drawn(rest) == drawn(whole)
+    assert scores(rest, "train").tolist() == scores(whole, "train").tolist()
+    assert first[GUEST].summary["loss_history"] + rest[GUEST].summary["loss_history"] == pytest.approx(
+        whole[GUEST].summary["loss_history"], abs=1e-12
+    )
+
+
+def test_a_training_that_goes_on_stops_where_it_would_have() -> None:
+    features, label = some_rows(60, 5)
+    tables = split_tables(features, label, OWNED)
+    first = learn(REGRESSION | {"num_trees": 1}, tables)
+    models = {party: first[party].model for party in tables}
+    rest = learn(REGRESSION | {"n_iter_no_change": True, "tol": 1e6, "num_trees": 4}, tables, models=models)
+    assert len(drawn(rest)) == 2
+
+
+def test_a_model_is_not_gone_on_from_with_other_missing_values() -> None:
+    features, label = some_rows(60, 5)
+    tables = split_tables(features, label, OWNED)
+    one = REGRESSION | {"num_trees": 1}
+    first = learn(one, tables)
+    models = {party: first[party].model for party in tables}
+    for told in ({"use_missing": True}, {"tree_param": {"use_missing": True, "zero_as_missing": True}}):
+        with pytest.raises(ModelError, match="trained with use_missing False and zero_as_missing False"):
+            learn(one | told, tables, models=models)
+    # Without use_missing it says nothing.
+    assert len(drawn(learn(one | {"zero_as_missing": True}, tables, models=models))) == 2
+
+
+def test_what_parties_do_not_have_in_common_is_told_to_all() -> None:
+    features, label = some_rows(20, 5)
+    tables = split_tables(features, label, OWNED)
+    fewer = tables | {HOSTS[0]: split_tables(features[:15], None, OWNED)[HOSTS[0]]}
+    with pytest.raises(DataError, match="are not the guest's") as caught:
+        learn(REGRESSION, fewer)
+    assert "Put an Intersection before" in public_text(caught.value)
+    with pytest.raises(DataError, match="Values are missing") as caught:
+        learn(REGRESSION, holes(tables))
+    assert "use_missing" in public_text(caught.value)
+    assert not any(f"x{place}" in public_text(caught.value) for place in range(5))

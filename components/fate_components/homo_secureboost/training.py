@@ -127,6 +127,9 @@ class Training:
 
         converged, best_iteration, verdict = False, -1, Verdict(False, 0)
         standing, derivatives = self._stand(course, rows)
+        loss_before = math.inf if before is None else standing.loss
+        # Rounds of the model that is gone on from: it makes no difference whether a training is interrupted.
+        earlier = len(old_trees) // len(self._parts)
         for number in range(params.num_trees):
             course.gains.append([])
             for place, part in enumerate(self._parts):
@@ -134,18 +137,18 @@ class Training:
                     in_units(values[:, part], exponents[part])
                     for values, exponents in zip(derivatives, standing.exponents, strict=True)
                 )
-                self._grow(course, binned, (number, place), part, first, second)
+                self._grow(course, binned, (earlier + number, place), part, first, second)
             standing, derivatives = self._stand(course, rows)
             self.ctx.log_loss(number, standing.loss)
-            change = abs(course.losses[-1] - standing.loss) if course.losses else math.inf
-            converged = params.n_iter_no_change and change <= params.tol
+            converged = params.n_iter_no_change and abs(loss_before - standing.loss) <= params.tol
+            loss_before = standing.loss
             course.losses.append(standing.loss)
-            if params.keeps(number):
-                self.ctx.keep(number, guest_model(MODULE, params, learnt_so_far(course.trees)))
-            stop, best = self._judge(watch, course, number)
+            if params.keeps(earlier + number):
+                self.ctx.keep(earlier + number, guest_model(MODULE, params, learnt_so_far(course.trees)))
+            stop, best = self._judge(watch, course, earlier + number)
             verdict = self._verdict(number, verdict, ends=stop or converged, best=best)
             if verdict.trees == len(course.trees):
-                best_iteration = number
+                best_iteration = earlier + number
                 course.best = (len(course.trees), course.scores.copy(), course.validated.copy())
             if verdict.stop:
                 break

@@ -42,7 +42,7 @@ def check_agreement(ctx: TaskContext, params: HeteroSecureBoostParams, *, fit: b
         case _:
             raise MessageRejected("The guest did not say what it does, and with which parameters.")
     if fits != fit:
-        raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.")
+        raise DataError(f"The guest and {ctx.party} do not both have training data for {ctx.component}.", public=True)
     check_alike(ctx, ctx.guest.party, _parameters(params, fit=fit), theirs)
 
 

@@ -27,7 +27,13 @@ from fate_components.secureboost.outputs import (
     with_gains,
 )
 from fate_components.secureboost.packing import Layout
-from fate_components.secureboost.prediction import features_of, objective_of_model, prediction_table, scores_with_hosts
+from fate_components.secureboost.prediction import (
+    check_goes_on,
+    features_of,
+    objective_of_model,
+    prediction_table,
+    scores_with_hosts,
+)
 from fate_components.secureboost.sampling import columns_of_tree, one_side_sampled, rows_kept
 from fate_components.secureboost.spec import HeteroSecureBoostParams, TreeTrainingParams
 from fate_components.secureboost.splitting import Criterion
@@ -145,8 +151,10 @@ def train_guest(
     criterion = Criterion(*params.penalties, tree_params.min_impurity_split, tree_params.min_child_weight)
     limits = Limits(tree_params.min_sample_split, tree_params.min_leaf_node)
     turns = Turns(params, len(ctx.hosts))
+    # They go on where those of the model ended: it makes no difference whether a training is interrupted.
+    rounds = range(len(old_trees) // len(parts), len(old_trees) // len(parts) + params.num_trees)
     rows = rows_kept(len(train), params.top_rate, params.other_rate) if params.run_goss else len(train)
-    private = private.expecting(turns.with_hosts(params.num_trees) * len(parts) * rows * layout.parts)
+    private = private.expecting(turns.with_hosts(rounds) * len(parts) * rows * layout.parts)
     seed = abs(params.random_seed) if params.random_seed is not None else int(ctx.rng.integers(1 << 62))
     watch = Validation(
         ctx.tracker, ctx.component, chosen_metrics(labels.kind, params.scored_by), params.patience,
@@ -161,7 +169,8 @@ def train_guest(
     converged = stopped = False
     best_iteration = -1
     idle = 0
-    for number in range(params.num_trees):
+    loss_before = None if before is None else mean_loss(objective, labels, course.scores, weight)
+    for number in rounds:
         of_depth = turns.of_round(number)
         taking_part = frozenset().union(*of_depth)
         hosts = {site: host for site, host in enumerate(ctx.hosts, 1) if site in taking_part}
@@ -185,10 +194,11 @@ def train_guest(
                 added = scores_with_hosts(ctx, forest, validated, "validate", step)
                 course.validated[:, part] += added if isinstance(part, slice) else added[:, 0]
         course.gains.append(gains)
-        loss = float(np.average(objective.loss(labels.numbers, course.scores), weights=weight))
+        loss = mean_loss(objective, labels, course.scores, weight)
         ctx.log_loss(number, loss)
-        idle = idle + 1 if course.losses and abs(course.losses[-1] - loss) <= params.tol else 0
+        idle = idle + 1 if loss_before is not None and abs(loss_before - loss) <= params.tol else 0
         converged = params.n_iter_no_change and turns.all_idle(number, idle)
+        loss_before = loss
         course.losses.append(loss)
         if validate is not None and due(params, number):
             scores = {
@@ -202,7 +212,7 @@ def train_guest(
                 course.best = (len(course.trees), course.scores.copy(), course.validated.copy())
         if params.keeps(number):
             ctx.keep(number, guest_model(module, params, learnt_so_far(course.trees)))
-        ends = converged or stopped or number == params.num_trees - 1
+        ends = converged or stopped or number == rounds[-1]
         kept = len(course.trees)
         if ends and course.best is not None:
             kept, course.scores, course.validated = course.best
@@ -220,6 +230,11 @@ def train_guest(
     return Outputs([joined(tables)], model)
 
 
+def mean_loss(objective: Objective, labels: Labels, scores: Floats, weight: Floats) -> float:
+    """Of rows with such scores, shape (rows, dimensions)."""
+    return float(np.average(objective.loss(labels.numbers, scores), weights=weight))
+
+
 def parts_of_round(params: TreeTrainingParams, dimensions: int) -> list[int | slice]:
     """The dimensions that the trees of a round are for: all together in one tree, or each in one of its own."""
     return [slice(None)] if params.multi_mode == "multi_output" and dimensions > 1 else list(range(dimensions))
@@ -232,13 +247,12 @@ def start_of(
     """The score before any tree, and what a model to go on from has learnt.
 
     Raises:
-        ModelError: that one is for other columns, classes or hosts, or another objective.
+        ModelError: that one is for other columns, classes, hosts or missing values, or another objective.
     """
     if before is None:
         return objective.start(labels.numbers, weight), (), {}
     old = forest_of(before)
-    if old.header != header:
-        raise ModelError("The model to go on from has other columns than the training data.")
+    check_goes_on(before, old.header, header, params)
     if objective_of_model(before) != objective:
         raise ModelError("The model to go on from was trained for another objective_param.")
     if old.classes.tolist() != labels.classes.tolist():

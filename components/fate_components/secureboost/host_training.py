@@ -13,7 +13,7 @@ from fate_components.secureboost.messages import Plan, Verdict
 from fate_components.secureboost.model import HostForest, Splits, host_forest_of
 from fate_components.secureboost.outputs import host_model, site_name
 from fate_components.secureboost.packing import Layout
-from fate_components.secureboost.prediction import features_of, push_answers
+from fate_components.secureboost.prediction import check_goes_on, features_of, push_answers
 from fate_components.secureboost.sampling import columns_of_tree
 from fate_components.secureboost.spec import HeteroSecureBoostParams
 from fate_components.secureboost.turns import Turns
@@ -39,7 +39,7 @@ def train_host(
     """Grow trees with the guest; ``before`` is a model to go on from."""
     key = PublicKey.from_wire(ctx.guest.pull("public_key"))
     if key.bits != params.encrypt_param.key_length:
-        raise DataError(f"The guest's key has {key.bits} bits, not those of encrypt_param.key_length.")
+        raise DataError(f"The guest's key has {key.bits} bits, not those of encrypt_param.key_length.", public=True)
     header = train.feature_names
     features = features_of(train, header, params)
     validated = None if validate is None else features_of(validate, header, params)
@@ -48,8 +48,7 @@ def train_host(
     trees: list[Splits] = []
     if before is not None:
         old = host_forest_of(before)
-        if old.header != header:
-            raise ModelError("The model to go on from has other columns than the training data.")
+        check_goes_on(before, old.header, header, params)
         trees += old.trees
         push_answers(ctx, old, features, "train_before")
         if validated is not None:
@@ -59,7 +58,8 @@ def train_host(
     layout = Layout.of(key.bits, plan.rows, params.precision, compress=params.cipher_compress, outputs=plan.outputs)
     hosts = [party for party in ctx.participants if party.role is Role.HOST]
     turns, site = Turns(params, len(hosts)), 1 + hosts.index(ctx.party)
-    nodes = sum(1 << depth for number in range(params.num_trees) for depth in turns.depths(number, site))
+    rounds = range(len(trees) // plan.dimensions, len(trees) // plan.dimensions + params.num_trees)
+    nodes = sum(1 << depth for number in rounds for depth in turns.depths(number, site))
     answers = -(-sum(map(len, binned.points)) * layout.parts // layout.slots)
     # Deep nodes have few splits: half of what the roots' would make of it.
     key = key.expecting(nodes * plan.dimensions * answers // 2)
@@ -69,7 +69,7 @@ def train_host(
     def model_of(some: list[Splits]) -> Model:
         return host_model(module, params, HostForest(header, tuple(some)), site_name(ctx.party), plan.dimensions)
 
-    for number in range(params.num_trees):
+    for number in rounds:
         depths = turns.depths(number, site)
         for dimension in range(plan.dimensions):
             step = (number, dimension)

@@ -63,7 +63,9 @@ class Plan:
             DataError: it has others.
         """
         if (validate is not None) != (self.validate_rows > 0):
-            raise DataError(f"The guest and {ctx.party} do not both have validation data for {ctx.component}.")
+            raise DataError(
+                f"The guest and {ctx.party} do not both have validation data for {ctx.component}.", public=True
+            )
         _check_rows(ctx, table, self.rows, self.rows_digest)
         if validate is not None:
             _check_rows(ctx, validate, self.validate_rows, self.validate_digest)
@@ -73,7 +75,8 @@ def _check_rows(ctx: TaskContext, table: Table, rows: int, digest: bytes) -> Non
     if len(table) != rows or row_digest(table) != digest:
         raise DataError(
             f"The {len(table)} rows of {ctx.party} are not the guest's {rows} in the same order. "
-            f"Put an Intersection before {ctx.component}, and give all parties its output."
+            f"Put an Intersection before {ctx.component}, and give all parties its output.",
+            public=True,
         )
 
 

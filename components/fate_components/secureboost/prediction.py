@@ -55,13 +55,15 @@ def _features(table: Table, names: tuple[str, ...], knows_missing: bool, zero_is
     features = table.numbers(names)
     if np.isinf(features).any():
         log.error("values are infinite in %s", _named(names, np.isinf(features)))
-        raise DataError("Values are infinite in a feature. The log of the party that failed names it.")
+        raise DataError("Values are infinite in a feature. The log of the party that failed names it.", public=True)
     if zero_is_missing:
         features[features == 0] = np.nan
     missing = np.isnan(features)
     if missing.any() and not knows_missing:
         log.error("values are missing in %s", _named(names, missing))
-        raise DataError(f"Values are missing in a feature, which the log of the party that failed names. {remedy}")
+        raise DataError(
+            f"Values are missing in a feature, which the log of the party that failed names. {remedy}", public=True
+        )
     return features
 
 
@@ -118,6 +120,24 @@ def scores_with_hosts(ctx: TaskContext, forest: Forest, features: Floats, tag: s
     for rows, answers in pull_answers(ctx, forest, len(features), tag, step):
         scores[rows] = forest.scores(features[rows], answers)
     return scores
+
+
+def check_goes_on(before: Model, old: tuple[str, ...], header: tuple[str, ...], params: TreeTrainingParams) -> None:
+    """Whether a party's model with columns ``old`` can be gone on from with these columns and parameters.
+
+    Raises:
+        ModelError: columns or missing values are others.
+    """
+    assert isinstance(before.meta, pb.BoostingTreeModelMeta)  # noqa: S101 - forest_of has checked it
+    if old != header:
+        raise ModelError("The model to go on from has other columns than the training data.")
+    tree = before.meta.tree_meta
+    trained = tree.use_missing, tree.use_missing and tree.zero_as_missing
+    if trained != (params.knows_missing, params.zero_is_missing):
+        raise ModelError(
+            f"The model to go on from was trained with use_missing {trained[0]} and zero_as_missing {trained[1]}. "
+            "Give the same: a model sees the same values as missing in all its trees."
+        )
 
 
 def objective_of_model(model: Model) -> Objective:

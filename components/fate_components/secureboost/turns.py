@@ -34,9 +34,9 @@ class Turns:
             case _:
                 return [frozenset(range(self.hosts + 1))] * depth
 
-    def with_hosts(self, rounds: int) -> int:
-        """In how many of the first rounds a host offers splits."""
-        return sum(any(site for sites in self.of_round(number) for site in sites) for number in range(rounds))
+    def with_hosts(self, rounds: range) -> int:
+        """In how many rounds a host offers splits."""
+        return sum(any(site for sites in self.of_round(number) for site in sites) for number in rounds)
 
     def all_idle(self, number: int, idle: int) -> bool:
         """Whether no party has anything left to offer, if so many rounds up to this one were of no use.
