@@ -14,6 +14,7 @@ from fate_components.crypto.paillier import PublicKey, generate_keypair
 from fate_components.hetero_pearson.exchange import (
     FRACTION_BITS,
     Plan,
+    check_columns,
     constant_from_wire,
     correlation_from_wire,
     decrypted_sums,
@@ -339,6 +340,34 @@ def test_too_many_columns_are_refused(guest: Party, host: Party) -> None:
         with pytest.raises(DataError, match="would show another party's values"):
             run({guest: make_table(range(6), of_guest), host: make_table(range(6), of_host)})
     assert run({guest: make_table(range(6), many)})[guest].model is not None
+
+
+@pytest.mark.parametrize("rows", [6, 7, 30])
+def test_as_many_columns_as_are_allowed_leave_a_column_open_and_one_more_does_not(guest: Party, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    secret = standardise(rng.normal(size=(rows, 1)))[:, 0]
+
+    def unreached(known: Any) -> Any:
+        """Directions in which a column may be moved without another mean or correlation with the known ones."""
+        basis, _ = np.linalg.qr(np.column_stack([np.ones(rows), known]), mode="complete")
+        return basis[:, known.shape[1] + 1 :]
+
+    most = rows - 3
+    check_columns(guest, most, rows)
+    known, more = (standardise(rng.normal(size=(rows, columns))) for columns in (most, most + 1))
+    # Any turn in a plane gives a column of the same variance: a circle of them, here a quarter of it away.
+    free = unreached(known)
+    assert free.shape == (rows, 2)
+    part = free.T @ secret
+    other = secret + free @ (np.array([-part[1], part[0]]) - part)
+    np.testing.assert_allclose(standardise(other[:, None])[:, 0], other, atol=1e-9)
+    np.testing.assert_allclose(known.T @ other, known.T @ secret, atol=1e-9)
+    assert np.linalg.norm(other - secret) == pytest.approx(np.sqrt(2) * np.linalg.norm(part))
+    assert np.linalg.norm(part) > 1e-3
+    # Along a line only its mirror image is left: a known column more names the secret one, but for a choice of two.
+    assert unreached(more).shape == (rows, 1)
+    with pytest.raises(DataError, match="would show another party's values"):
+        check_columns(guest, most + 1, rows)
 
 
 def test_tables_that_have_no_correlation_are_refused(guest: Party, host: Party) -> None:

@@ -65,9 +65,10 @@ class HeteroPearson(Component[HeteroPearsonParams]):
     * Hosts learn nothing of each other; their columns are not compared.
 
     Constant columns have no correlation (NaN). With as many columns as rows, but two, correlations would show the other
-    party's values: that is refused. A guest that encrypts other numbers than its columns could learn sums of a host's
-    values: parties are trusted to follow the protocol. Without cross_parties nothing is sent but that this is so.
-    A model is handed on.
+    party's values: that is refused. Of a column that is known to hold few values fewer correlations show more: each is
+    one number of some 44 bits, so those of 0 and 1 can be found by trying where there are not far more rows than that
+    for each column. A guest that encrypts other numbers than its columns could learn sums of a host's values: parties
+    are trusted to follow the protocol. Without cross_parties nothing is sent but that this is so. A model is handed on.
     """
 
     Params = HeteroPearsonParams
