@@ -35,6 +35,7 @@ log = logging.getLogger("fate_serving")
 
 RESTART_SECONDS = 1.0
 POLL_SECONDS = 0.2
+PARENT_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,14 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(site)
         if settings.workers > 1 and not given.worker:
             return _supervise(given.site, settings)
-        uvloop.run(_serve(site, settings))
+        uvloop.run(_serve(site, settings, os.getppid() if given.worker else None))
     except FateFederatedError as error:
         log.error("%s", error)
         return 1
     return 0
 
 
-async def _serve(site: SiteSettings, settings: ServingSettings) -> None:
+async def _serve(site: SiteSettings, settings: ServingSettings, parent: int | None) -> None:
     from fate_serving.model_sources import Registry
     from fate_serving.server import build
 
@@ -70,9 +71,21 @@ async def _serve(site: SiteSettings, settings: ServingSettings) -> None:
         gc.collect()
         gc.freeze()
         log.info("ready")
-        await stopped.wait()
+        async with asyncio.TaskGroup() as group:
+            parted = None if parent is None else group.create_task(_end_with(parent, stopped))
+            await stopped.wait()
+            if parted is not None:
+                parted.cancel()
     finally:
         await serving.stop()
+
+
+async def _end_with(parent: int, stopped: asyncio.Event) -> None:
+    """Stop where the process that started this one was killed: nobody else would, and the ports would stay shared."""
+    while os.getppid() == parent:
+        await asyncio.sleep(PARENT_SECONDS)
+    log.error("the process that started this worker is gone")
+    stopped.set()
 
 
 def _gateway_of(site: SiteSettings) -> Callable[[], GatewayClient]:

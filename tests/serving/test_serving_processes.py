@@ -109,6 +109,34 @@ async def test_two_processes_share_a_port_and_a_command_loads_and_asks(tmp_path:
     assert _children(parent.pid) == []
 
 
+async def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump({"name": "alone", "parties": [str(GUEST)]}))
+    addresses = {name: f"127.0.0.1:{port}" for name, port in zip(("listen", "http", "federation"), ports, strict=True)}
+    (tmp_path / "serving.yaml").write_text(yaml.safe_dump({**addresses, "workers": 2}))
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "fate_serving", "--site", str(tmp_path)]
+        parent = subprocess.Popen(command, stdout=log, stderr=log)
+    async with asyncio.timeout(60):
+        while (tmp_path / "log").read_text().count(" ready\n") < 2:
+            await asyncio.sleep(0.05)
+    workers = _children(parent.pid)
+    parent.kill()
+    parent.wait()
+    async with asyncio.timeout(20):
+        while any(_alive(pid) for pid in workers):
+            await asyncio.sleep(0.05)
+    assert (tmp_path / "log").read_text().count("is gone") == len(workers) == 2
+
+
+def _alive(pid: str) -> bool:
+    """Whether a process runs; one that has ended and that nobody has asked for is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def _children(pid: int) -> list[str]:
     file = Path(f"/proc/{pid}/task/{pid}/children")
     return file.read_text().split() if file.exists() else []
