@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fate_components.homo.agreement import Circle
 from fate_components.homo_lr.gradient import Shard
 from fate_components.homo_lr.spec import HomoLRParams
-from fate_components.linear.course import Progress
+from fate_components.linear.course import Progress, met
 from fate_components.linear.data import log_losses
 from fate_components.linear.divergence import warn_of_growth
 from fate_components.linear.family import diverged
@@ -199,33 +199,17 @@ class Training:
     ) -> tuple[Verdict, Standing]:
         """What the lead says of a round: all have the same numbers, but one must say what follows from them."""
         standing = Standing(best=False, stop=False)
-        if any(self._due(iteration) for iteration in iterations):
+        if any(map(self.params.validates, iterations)):
             standing = self.validate(iterations[-1], self.descent.weights)
         if self.circle.lead is None:
-            converged = ~self.descent.active | self._converged(before, loss, old)
+            new = self.descent.weights
+            change, norm = ((new - old) ** 2).sum(axis=0), (new**2).sum(axis=0)
+            converged = ~self.descent.active | met(self.params, before, loss, change, norm)
             verdict = Verdict(tuple(converged.tolist()), tuple(loss.tolist()))
             said = {"verdict": verdict.to_wire(), "standing": standing.to_wire()}
             self.circle.announce("round", said, number)
             return verdict, standing
         return said_from_wire(self.circle.heard("round", number), len(loss))
-
-    def _converged(self, before: Floats, loss: Floats, old: Floats) -> npt.NDArray[np.bool_]:
-        tol = self.params.tol
-        match self.params.early_stop:
-            case "diff":
-                return np.abs(before - loss) < tol
-            case "abs":
-                return np.abs(loss) < tol
-            case "weight_diff":
-                new = self.descent.weights
-                size = np.maximum(np.linalg.norm(new, axis=0), 1.0)
-                return np.asarray(np.linalg.norm(new - old, axis=0) < tol * size)
-
-    def _due(self, iteration: int) -> bool:
-        frequency = self.params.validated
-        if frequency is None:
-            return False
-        return iteration in frequency if isinstance(frequency, list) else (iteration + 1) % frequency == 0
 
     def _follow(self, iterations: range, verdict: Verdict, standing: Standing) -> None:
         active = self.descent.active
@@ -237,8 +221,7 @@ class Training:
         self.descent.active = active & ~np.array(verdict.converged)
         if standing.best:
             self.best = (iterations[-1], self.descent.weights)
-        every = self.params.checkpoints
-        if every is not None and any((iteration + 1) % every == 0 for iteration in iterations):
+        if any(map(self.params.keeps, iterations)):
             self.checkpoints.append((iterations[-1], self.descent.weights))
             self.keep(*self.checkpoints[-1])
 

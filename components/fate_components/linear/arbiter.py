@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fate_components.crypto.paillier import PrivateKey
-from fate_components.linear.course import Course
+from fate_components.linear.course import Course, met
 from fate_components.linear.following import progress_from_peer
 from fate_components.linear.layout import reveal
 from fate_components.linear.messages import Standing, Verdict
@@ -40,7 +40,7 @@ def train_arbiter(
                     for peer in parties:
                         reveal(private, peer, "curvature", step)
         losses, change, norm = _progress(ctx, course, private, iteration)
-        converged = converged | course.met(before, losses, change, norm)
+        converged = converged | met(course.params, before, losses, change, norm)
         before = losses
         verdict = Verdict(tuple(converged.tolist()), tuple(losses.tolist()))
         log_loss(iteration, verdict)

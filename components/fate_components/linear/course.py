@@ -12,7 +12,7 @@ from fate_components.linear.family import Family, Quadratic
 from fate_components.linear.layout import Layout
 from fate_components.linear.messages import Plan, Rows, Step
 from fate_components.linear.model import Floats
-from fate_components.linear.params import VerticalParams
+from fate_components.linear.params import TrainingParams, VerticalParams
 from fate_components.linear.quasi_newton import Rhythm
 
 MOST_PRECISE = 40
@@ -111,32 +111,25 @@ class Course:
         counts: Floats = present.sum(axis=0)
         return counts
 
-    def met(self, before: Floats, losses: Floats, change: Floats, norm: Floats) -> npt.NDArray[np.bool_]:
-        """Which models have converged by early_stop, shape (models,).
-
-        Args:
-            before: the losses of the iteration before.
-            change, norm: |w - w_before|² and |w|².
-        """
-        match self.params.early_stop:
-            case "diff":
-                return np.abs(before - losses) < self.params.tol
-            case "abs":
-                return np.abs(losses) < self.params.tol
-            case "weight_diff":
-                return np.sqrt(change) < self.params.tol * np.maximum(np.sqrt(norm), 1.0)
-
     def validates(self, iteration: int) -> bool:
         """Whether validation data are scored after this iteration."""
-        frequency = self.params.validated
-        if not self.plan.validate_rows or frequency is None:
-            return False
-        return iteration in frequency if isinstance(frequency, list) else (iteration + 1) % frequency == 0
+        return self.plan.validate_rows > 0 and self.params.validates(iteration)
 
-    def keeps(self, iteration: int) -> bool:
-        """Whether the weights after this iteration are kept as a checkpoint."""
-        every = self.params.checkpoints
-        return every is not None and (iteration + 1) % every == 0
+
+def met(params: TrainingParams, before: Floats, losses: Floats, change: Floats, norm: Floats) -> npt.NDArray[np.bool_]:
+    """Which models have converged by early_stop, shape (models,).
+
+    Args:
+        before: the losses of the iteration before.
+        change, norm: |w - w_before|² and |w|².
+    """
+    match params.early_stop:
+        case "diff":
+            return np.abs(before - losses) < params.tol
+        case "abs":
+            return np.abs(losses) < params.tol
+        case "weight_diff":
+            return np.sqrt(change) < params.tol * np.maximum(np.sqrt(norm), 1.0)
 
 
 @dataclass(frozen=True, slots=True)

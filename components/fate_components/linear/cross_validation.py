@@ -15,9 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fate_components.linear.data import Data, Labels, announce
-from fate_components.linear.guest import Answers
+from fate_components.linear.guest import Answers, never_validated
 from fate_components.linear.learner import part_of
-from fate_components.linear.messages import Standing
 from fate_components.linear.model import Floats
 from fate_components.linear.prediction import joined
 from fate_components.linear.validation import Scores
@@ -136,7 +135,7 @@ def validate_as_guest(
     )
     label = labels.numbers if labels.models == 1 else np.tile(labels.numbers, splits)
     answers = Answers(label, weight, own.offset)
-    progress = component.train_as_guest(ctx, course, learner, answers, _never_validated)
+    progress = component.train_as_guest(ctx, course, learner, answers, never_validated)
     score = part_of(own.header, progress.weights, intercept=intercept).score(own.features) + own.offset[:, None]
     for host in ctx.hosts:
         score = score + component.checked_score(host, "fold_score", None, score.shape)
@@ -155,10 +154,6 @@ def validate_as_host(component: VerticalLinear[Any], ctx: TaskContext, own: Data
     if params.output_fold_history and params.history_value_type == "instance":
         return Outputs([_instances(own.table, folds, params.n_splits)])
     return Outputs()
-
-
-def _never_validated(iteration: int, weights: Floats) -> Standing:
-    raise AssertionError("a plan without validation rows validates nothing")
 
 
 def _history(table: Table, fold: int) -> Table:

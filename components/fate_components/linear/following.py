@@ -39,7 +39,7 @@ class Following:
             losses.append(verdict.losses[model])
         warn_of_growth(self.ctx, iteration, moved, self.course.params.tol)
         self.learner.descent.active = active & ~np.array(verdict.converged)
-        if self.course.keeps(iteration):
+        if self.course.params.keeps(iteration):
             self.checkpoints.append((iteration, self.learner.descent.weights))
             if self.learner.keep is not None:
                 self.learner.keep(*self.checkpoints[-1])

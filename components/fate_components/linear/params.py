@@ -64,6 +64,18 @@ class TrainingParams(LinearModelParams):
         """Iterations between two checkpoints; None without any."""
         return self.callback_param.save_freq if "ModelCheckpoint" in self.callback_param.callbacks else None
 
+    def validates(self, iteration: int) -> bool:
+        """Whether validation data, where there are any, are scored after this iteration."""
+        frequency = self.validated
+        if frequency is None:
+            return False
+        return iteration in frequency if isinstance(frequency, list) else (iteration + 1) % frequency == 0
+
+    def keeps(self, iteration: int) -> bool:
+        """Whether the weights after this iteration are kept as a checkpoint."""
+        every = self.checkpoints
+        return every is not None and (iteration + 1) % every == 0
+
 
 class VerticalParams(TrainingParams):
     """Of a model over vertically split features, trained with an arbiter."""

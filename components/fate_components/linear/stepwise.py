@@ -24,9 +24,9 @@ from fate_components.crypto.paillier import PrivateKey
 from fate_components.linear.arbiter import train_arbiter
 from fate_components.linear.course import Course, Progress
 from fate_components.linear.data import Data, Labels, announce, initial_weights
-from fate_components.linear.guest import Answers, train_guest, warn_of_small_batches
+from fate_components.linear.guest import Answers, never_validated, train_guest, warn_of_small_batches
 from fate_components.linear.host import train_host
-from fate_components.linear.messages import Plan, Standing, Verdict, numbers_from_wire
+from fate_components.linear.messages import Plan, Verdict, numbers_from_wire
 from fate_components.linear.model import Floats, LinearPart
 from fate_components.linear.outputs import model_of, summary_of, summary_with_losses
 from fate_components.linear.prediction import class_names
@@ -132,7 +132,7 @@ def choose_as_guest(
             ctx, course, own, np.tile(start, len(tried)), intercept, labels.numbers, free=free
         )  # fmt: skip
         answers = Answers(labels.numbers, weight, own.offset)
-        progress = train_guest(ctx, course, learner, answers, _never_validated, _not_logged)
+        progress = train_guest(ctx, course, learner, answers, never_validated, _not_logged)
         scores = [
             penalty * (len(chosen) + intercept) + component.misfit(losses[-1], rows)
             for chosen, losses in zip(tried, progress.losses, strict=True)
@@ -225,7 +225,3 @@ def _logged(
 
 def _not_logged(iteration: int, verdict: Verdict) -> None:
     """Loss curves of all that is tried would tell nobody anything."""
-
-
-def _never_validated(iteration: int, weights: Floats) -> Standing:
-    raise AssertionError("a plan without validation rows validates nothing")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fate_components.crypto.encrypted_array import EncryptedArray
-from fate_components.linear.course import Course, Progress
+from fate_components.linear.course import Course, Progress, met
 from fate_components.linear.family import WEIGHT_FRACTION_BITS, Quadratic
 from fate_components.linear.following import Following
 from fate_components.linear.guest import Answers, check_rounding, counted_batches
@@ -76,7 +76,7 @@ def train_guest(
             weight = counted if answers.weight is None else counted * answers.weight[rows]
             _learn(setting, weights, course.step(iteration, number), rows, weight)
         losses, change, norm = weights.progress(step)
-        converged = converged | course.met(before, losses, change, norm)
+        converged = converged | met(course.params, before, losses, change, norm)
         before = losses
         verdict = Verdict(tuple(converged.tolist()), tuple(losses.tolist()))
         ctx.hosts.push("verdict", verdict.to_wire(), step)
@@ -174,6 +174,6 @@ def _learn(setting: Setting, weights: Weights, step: Step, rows: Rows, weight: F
 
 def _follow(following: Following, weights: Weights, iteration: int, verdict: Verdict) -> None:
     course = following.course
-    if course.keeps(iteration):
+    if course.params.keeps(iteration):
         weights.open(course.step(iteration))
     following.follow(iteration, verdict)
