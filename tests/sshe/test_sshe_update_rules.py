@@ -42,14 +42,14 @@ def test_a_training_without_a_penalty_agrees_with_the_plaintext_run(fit: Fit, da
 
 def test_weights_that_the_l1_penalty_makes_nothing_of_agree_with_the_plaintext_run(fit: Fit, data: Case) -> None:
     weights = assert_agrees(fit, case(data.module, 40, 2, 7), "L1", revealed=True)
-    assert 0 < np.count_nonzero(weights[:-1] == 0) < 6
+    assert (weights[:-1] == 0).any()
 
 
 def assert_agrees(fit: Fit, data: Case, penalty: str | None, *, revealed: bool) -> np.ndarray:
     """Weights and losses are those of the update rule on the joined data; the weights, the intercept last."""
-    params = {"penalty": penalty, "alpha": 0.15, "learning_rate": 0.3, "reveal_every_iter": revealed}
+    params = {"penalty": penalty, "alpha": 0.1, "learning_rate": 0.3, "reveal_every_iter": revealed}
     results = fit(data, params)
-    weights, losses = train(data.module, data.features, answers(data), penalty=penalty, alpha=0.15, rate=0.3)
+    weights, losses = train(data.module, data.features, answers(data), penalty=penalty, alpha=0.1, rate=0.3)
     np.testing.assert_allclose(data.weights(results), weights, **CLOSE)
     np.testing.assert_allclose(results[GUEST].summary["loss_history"], losses, **CLOSE)
     return weights
