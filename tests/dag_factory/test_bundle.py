@@ -244,6 +244,16 @@ def test_only_the_site_where_a_job_was_dropped_takes_its_pool_and_executor_optio
     assert (task.pool, task.executor_config) == ("theirs", {"pod_override": {}})
 
 
+def test_a_received_job_brings_no_rules_for_a_form_that_nobody_fills_here(site: Site) -> None:
+    conf = CONF | {"airflow": {"params": {"region": {"type": "string", "pattern": "(a+)+$", "default": "aa"}}}}
+    site.drop("credit", DSL, conf, site.received)
+    bundle = open_bundle(site)
+    assert parsed(bundle).dags["credit.host-10000"].params.get_param("region").schema == {}
+    site.drop("credit", DSL, conf)
+    bundle.refresh()
+    assert parsed(bundle).dags["credit.host-10000"].params.get_param("region").schema["pattern"] == "(a+)+$"
+
+
 def test_a_job_that_is_here_and_was_received_as_well_is_one_job(site: Site) -> None:
     site.drop("credit", DSL, CONF)
     site.drop("credit", DSL, CONF, site.received)

@@ -172,6 +172,22 @@ def test_after_an_edit_the_other_party_keeps_its_dag_until_it_has_a_run_too(
     assert "edited" in parsed(bundle).dags[HOST].tags
 
 
+def test_a_kept_dag_of_a_received_job_takes_no_pool_and_executor_options_either(site: Site, runs: Runs) -> None:
+    site.drop(
+        "theirs", DSL, CONF | {"airflow": {"pool": "theirs", "executor_config": {"pod_override": {}}}}, site.received
+    )
+    bundle = open_bundle(site)
+    bundle.refresh()
+    runs.begin(bundle, "theirs.host-10000")
+    for half in ("dsl", "conf"):
+        (site.received / f"theirs_{half}.json").unlink()
+    bundle.refresh()
+    kept = parsed(bundle).dags["theirs.host-10000"]
+    assert "until they end" in (kept.description or "")
+    task = kept.get_task("hetero_lr_0")
+    assert (task.pool, task.executor_config) == ("default_pool", {})
+
+
 def test_a_party_that_came_with_an_edit_is_not_waited_for(site: Site, bundle: FateDagBundle, runs: Runs) -> None:
     runs.begin(bundle, GUEST)
     runs.known("credit.arbiter-9999")

@@ -131,6 +131,29 @@ def test_a_default_that_the_param_s_own_schema_refuses_is_located(
     assert problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("block", "place", "message"),
+    [
+        ({"schedule": "1," * 250_000 + "1 * * * *"}, "/schedule", "it has 500009 characters, and 500 are the most"),
+        ({"params": {"p": {"enum": list(range(5000)), "default": 1}}}, "/params/p", "is more than a form can show"),
+        ({"params": {f"p{number}": 1 for number in range(101)}}, "/params", "at most 100 items"),
+    ],
+)
+def test_what_would_take_long_to_check_is_refused_at_once(
+    dsl: Job, conf: Job, block: Any, place: str, message: str
+) -> None:
+    conf["airflow"] = block
+    found = problems(dsl, conf)
+    assert list(found) == [f"conf /airflow{place}"]
+    assert message in found[f"conf /airflow{place}"].message
+
+
+def test_a_pattern_is_matched_by_nobody_who_only_reads_the_job(dsl: Job, conf: Job) -> None:
+    nested = {"type": "object", "properties": {"x": {"type": "string", "pattern": "(a+)+$"}}}
+    conf["airflow"] = {"params": {"p": {**nested, "default": {"x": "a" * 60 + "!"}}}}
+    assert parse(dsl, conf).airflow.params["p"].schema == nested
+
+
 def test_no_mistake_in_the_block_hides_another(dsl: Job, conf: Job) -> None:
     conf["airflow"] = {
         "shedule": "@daily",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -49,7 +49,7 @@ _KEPT = """
 # Until its runs in Airflow have ended: the files that made this DAG are gone, or make it no more.
 from fate_federated.dag_factory.job_file import kept_dag
 
-globals().update(kept_dag(__file__, dag_id={dag_id!r}, copies={copies!r}))
+globals().update(kept_dag(__file__, dag_id={dag_id!r}, copies={copies!r}, received={received!r}))
 """
 
 _KEPT_MARK = "+kept"
@@ -188,14 +188,23 @@ def copies_of(dag_id: str, version: Mapping[str, str]) -> dict[str, str]:
     return {}
 
 
-def kept_job(generated: bytes, copies: Mapping[str, Iterable[str]]) -> bytes:
+def was_received(generated: bytes) -> bool:
+    """Whether a job's generated file is of one that came from another organisation."""
+    return b"received=True" in generated
+
+
+def kept_job(generated: bytes, copies: Mapping[str, Iterable[str]], received: Collection[str]) -> bytes:
     """A job's generated file with DAGs that its files make no more.
 
     Args:
         generated: the file as it is; empty where it makes no DAG.
         copies: by DAG, names of the copies that make it.
+        received: those of the DAGs whose job came from another organisation.
     """
-    kept = (_KEPT.format(dag_id=dag_id, copies=tuple(names)) for dag_id, names in copies.items())
+    kept = (
+        _KEPT.format(dag_id=dag_id, copies=tuple(names), received=dag_id in received)
+        for dag_id, names in copies.items()
+    )
     return generated + "".join(kept).encode()
 
 

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, get_parsing_context
 
 from fate_federated.dag_factory.job_dag import build_dag, dag_id
 from fate_federated.dsl.job_files import JobTexts, load_job
+from fate_federated.dsl.pipeline import Pipeline
 from fate_federated.errors import DslError, DslProblem
 from fate_federated.party import Party
 
@@ -47,12 +48,13 @@ def job_dags(
         raise DslError(problems) from None
 
 
-def kept_dag(generated: str, *, dag_id: str, copies: Sequence[str]) -> dict[str, DAG]:
+def kept_dag(generated: str, *, dag_id: str, copies: Sequence[str], received: bool) -> dict[str, DAG]:
     """A DAG that goes on, without its schedule, until its runs have ended; see :mod:`.kept`.
 
     Args:
         generated: path of the generated file.
         copies: names of the job's files beside it: dsl and conf, or the one that holds both.
+        received: whether the job came from another organisation.
 
     Raises:
         DslError: the job cannot be compiled any more, such as after an upgrade.
@@ -61,6 +63,8 @@ def kept_dag(generated: str, *, dag_id: str, copies: Sequence[str]) -> dict[str,
     texts = load_job(folder / copies[0], folder / copies[-1])
     pipeline = texts.compile()
     pipeline = replace(pipeline, airflow=replace(pipeline.airflow, schedule=None))
+    if received:
+        pipeline = _as_received(pipeline)
     name, _, party = dag_id.rpartition(".")
     dag = build_dag(
         pipeline, name=name, party=Party.parse(party), dsl_text=texts.dsl_text, conf_text=texts.conf_text, kept=True
@@ -83,8 +87,7 @@ def broken_job(problems: Sequence[tuple[str, str, str, str, int]]) -> NoReturn:
 def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, received: bool, paused: bool) -> dict[str, DAG]:
     pipeline = texts.compile()
     if received:
-        # Which image, volumes or pool a task gets is for the site that runs it to say.
-        pipeline = replace(pipeline, airflow=replace(pipeline.airflow, pool=None, executor_config={}))
+        pipeline = _as_received(pipeline)
     taking_part = [party for party in pipeline.parties if party in hosted]
     if not taking_part:
         message = f"none of this site's parties ({', '.join(map(str, hosted))}) takes part in the job"
@@ -97,6 +100,16 @@ def _build(texts: JobTexts, name: str, hosted: tuple[Party, ...], *, received: b
         )
         for party in [party for party in taking_part if dag_id(name, party) == asked] or taking_part
     }
+
+
+def _as_received(pipeline: Pipeline) -> Pipeline:
+    """Another organisation's job without what it has no say in here.
+
+    Which image, volumes or pool a task gets is for the site that runs it to say. Nobody fills its form here, and a
+    pattern in a schema may keep whoever matches it busy for ever.
+    """
+    params = {name: replace(param, schema={}) for name, param in pipeline.airflow.params.items()}
+    return replace(pipeline, airflow=replace(pipeline.airflow, pool=None, executor_config={}, params=params))
 
 
 def _located(problem: DslProblem, texts: JobTexts) -> DslProblem:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 
-from fate_federated.dag_factory.generate import broken_file, copies_of, job_file_names, kept_job
+from fate_federated.dag_factory.generate import broken_file, copies_of, job_file_names, kept_job, was_received
 from fate_federated.dag_factory.versions import VersionStore
 from fate_federated.errors import ConfigError, DslError, DslProblem, FateFederatedError
 from fate_federated.run_id import CREATED_PREFIX, created_run_id
@@ -119,7 +119,8 @@ def kept_files(store: VersionStore, version: str, unfinished: Unfinished) -> dic
         log.info("kept until their runs end: %s", ", ".join(copies))
         files |= {name: store.content(digest) for of_dag in copies.values() for name, digest in of_dag.items()}
         # Airflow looks for the tasks of a run in the file that its DAG has now.
-        files[generated.name] = kept_job(generated.read_bytes() if made else b"", copies)
+        received = {dag_id for dag_id in copies if was_received(store.content(versions[dag_id][generated.name]))}
+        files[generated.name] = kept_job(generated.read_bytes() if made else b"", copies, received)
         if problems:
             files.update([broken_file(problems)])
     return files

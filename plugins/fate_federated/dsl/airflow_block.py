@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -74,12 +75,17 @@ class AirflowOptions:
     executor_config: Mapping[str, Any] = field(default_factory=dict)
 
 
+_MAX_CRON_CHARACTERS = 500
+_MAX_PARAMS, _MAX_PARAM_CHARACTERS = 100, 10_000
+"""Of a form that a person is to fill: checking a default takes time by the square of its length."""
+
+
 class AirflowText(Written):
     """The ``airflow`` block."""
 
     schedule: Any = None
     tags: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict, max_length=_MAX_PARAMS)
     retries: int | None = Field(None, ge=0, le=1000)
     retry_delay_seconds: float | None = Field(None, ge=0, le=86400)
     pool: str | None = Field(None, min_length=1, max_length=256)
@@ -146,6 +152,8 @@ def _not_cron(expression: str) -> str:
     """Why something is no cron expression, as Airflow reads them; empty when it is one."""
     from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
+    if len(expression) > _MAX_CRON_CHARACTERS:
+        return f"it has {len(expression)} characters, and {_MAX_CRON_CHARACTERS} are the most"
     try:
         croniter(expression).get_next()
     except (CroniterBadCronError, CroniterBadDateError) as error:
@@ -200,6 +208,11 @@ def _param(value: Any, conf: Document, at: Path, findings: Findings) -> FormPara
         return FormParam(default=value)
     text = findings.check(ParamText, conf, at, value)
     if text is None:
+        return None
+    size = len(json.dumps(value))
+    if size > _MAX_PARAM_CHARACTERS:
+        message = f"a param of {size} characters is more than a form can show"
+        findings.error(conf, at, message, f"Up to {_MAX_PARAM_CHARACTERS} can.")
         return None
     schema = dict(text.model_extra or {})
     for key in set(schema) - SCHEMA_KEYS:
