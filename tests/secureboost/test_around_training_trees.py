@@ -366,3 +366,46 @@ def test_what_parties_do_not_have_in_common_is_told_to_all() -> None:
         learn(REGRESSION, holes(tables))
     assert "use_missing" in public_text(caught.value)
     assert not any(f"x{place}" in public_text(caught.value) for place in range(5))
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "said"),
+    [
+        (
+            "",
+            {"callback_param": {"callbacks": ["EarlyStopping"]}},
+            "EarlyStopping has no effect without early_stopping",
+        ),
+        ("", {"callback_param": {"early_stopping_rounds": 2}}, "has no effect without the callback EarlyStopping"),
+        ("", {"callback_param": {"callbacks": ["PerformanceEvaluate"]}}, "has no effect without validation_freqs"),
+        ("", {"early_stopping_rounds": 2}, "early_stopping_rounds has no effect without validation data"),
+        ("", {"validation_freqs": 2}, "validation_freqs has no effect without validation data"),
+        ("", {"tol": 1e-3}, "tol has no effect without n_iter_no_change"),
+        ("", {"tree_param": {"zero_as_missing": True}}, "zero_as_missing has no effect without use_missing"),
+        ("", {"multi_mode": "multi_output"}, "multi_output has no effect without more than two classes"),
+        ("", {"top_rate": 0.5}, "other_rate has no effect without run_goss"),
+        ("", {"tree_num_per_party": 2}, "tree_num_per_party has no effect without the strategy mix"),
+        ("", {"host_depth": 2}, "host_depth has no effect without the strategy layered"),
+        ("", {"EINI_random_mask": True}, "has no effect without EINI_inference"),
+        ("Fast", {"work_mode": "layered", "tree_param": {"max_depth": 2}}, "max_depth has no effect"),
+        ("", {}, ""),
+        ("Fast", {"tree_num_per_party": 1}, ""),
+        ("", {"n_iter_no_change": True, "tol": 1e-3, "run_goss": True, "other_rate": 0.3}, ""),
+    ],
+)
+def test_parameters_without_effect_are_said_to_be(
+    module: str, given: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    features, label = some_rows(20, 5)
+    learn(
+        REGRESSION | {"num_trees": 1} | given, split_tables(features, label, OWNED), module=f"Hetero{module}SecureBoost"
+    )
+    assert said in caplog.text
+    assert caplog.text.count("no effect") == (1 if said else 0)
+
+
+def test_gradients_are_not_sampled_at_rates_of_nothing() -> None:
+    nothing = {"top_rate": 0, "other_rate": 0}
+    build_params(spec_of("HeteroSecureBoost"), nothing, "")
+    with pytest.raises(DslError, match="run_goss keeps no row"):
+        build_params(spec_of("HeteroSecureBoost"), nothing | {"run_goss": True}, "")

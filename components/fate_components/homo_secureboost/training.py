@@ -29,6 +29,7 @@ from fate_components.secureboost.guest_training import (
     start_of,
     weight_of,
 )
+from fate_components.secureboost.ineffective import warn_of_no_effect
 from fate_components.secureboost.messages import Verdict
 from fate_components.secureboost.model import Floats, Forest, Tree
 from fate_components.secureboost.objective import Objective, objective_of
@@ -105,6 +106,7 @@ class Training:
             ModelError: the model to go on from is for other columns or classes.
         """
         params, labels = self.params, self.labels
+        warn_of_no_effect(params, validates=self.validate is not None, outputs=self._dimensions)
         start, rows = self._begin()
         binned = self._binned()
         old_trees: tuple[Tree, ...] = ()

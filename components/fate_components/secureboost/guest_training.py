@@ -13,6 +13,7 @@ from fate_components.linear.validation import Kind, Scores, Validation, chosen_m
 from fate_components.secureboost.bins import Binned
 from fate_components.secureboost.drawing import log_trees
 from fate_components.secureboost.guest import Derivatives, GuestTree, Limits
+from fate_components.secureboost.ineffective import warn_of_no_effect
 from fate_components.secureboost.messages import Plan, Verdict
 from fate_components.secureboost.model import Floats, Forest, Gain, Tree, forest_of
 from fate_components.secureboost.objective import Objective, objective_of
@@ -124,6 +125,7 @@ def train_guest(
     validated = None if validate is None else features_of(validate, header, params)
     objective = objective_of(params.objective_param.objective, params.objective_param.params)
     dimensions = labels.numbers.shape[1]
+    warn_of_no_effect(params, validates=validate is not None, outputs=dimensions)
     parts = parts_of_round(params, dimensions)
     outputs = dimensions // len(parts)
     plan = Plan(

@@ -83,11 +83,11 @@ class HeteroSecureBoostParams(TreeTrainingParams):
 
     encrypt_param: BoostingPaillierParams = Field(default_factory=BoostingPaillierParams)
     encrypted_mode_calculator_param: EncryptedModeParams = Field(default_factory=EncryptedModeParams)
-    """Every number is encrypted anew in each mode."""
+    """Of no effect: every number is encrypted anew in each mode."""
     complete_secure: Count | bool = 0
     """So many first trees have features of the guest alone."""
     sparse_optimization: bool = False
-    """Bins without rows cost nothing in either case."""
+    """Of no effect: bins without rows cost nothing in either case."""
     run_goss: bool = False
     """Keep the rows with the largest gradients and a sample of the others."""
     top_rate: Fraction = 0.2
@@ -97,6 +97,7 @@ class HeteroSecureBoostParams(TreeTrainingParams):
     cipher_compress_error: Annotated[int, Field(ge=0, le=15)] | None = None
     """Decimals of the largest gradient that are kept; None for seven."""
     new_ver: bool = True
+    """Of no effect: FATE's choice between two implementations of the same trees."""
     boosting_strategy: Strategy = "std"
     work_mode: Strategy | None = None
     """Older name of boosting_strategy."""
@@ -114,6 +115,8 @@ class HeteroSecureBoostParams(TreeTrainingParams):
     def _some_rows_left_out(self) -> HeteroSecureBoostParams:
         if self.top_rate + self.other_rate >= 1:
             raise ValueError("top_rate and other_rate add up to less than 1")
+        if self.run_goss and not self.top_rate + self.other_rate:
+            raise ValueError("run_goss keeps no row where top_rate and other_rate are both 0")
         return self
 
     @property

@@ -243,14 +243,17 @@ class TreeParams(ParameterGroup):
     min_impurity_split: float = 1e-3
     min_leaf_node: Count = 1
     max_split_nodes: PositiveInt = 65536
-    """Nodes whose histograms are sent at once."""
+    """Of no effect: FATE's limit on the nodes whose histograms are sent at once. Here each is sent by itself."""
     feature_importance_type: Annotated[Literal["split", "gain"], AnyCase()] = "split"
     n_iter_no_change: bool = True
+    """Of no effect: a tree has no rounds, see the module's own."""
     tol: float = 1e-3
+    """Of no effect, like n_iter_no_change."""
     min_child_weight: float = Field(0, ge=0)
     use_missing: bool = False
     zero_as_missing: bool = False
     deterministic: bool = False
+    """Of no effect: results never depend on the order in which sums are made."""
 
     @field_validator("criterion_params")
     @classmethod

@@ -37,6 +37,7 @@ class BoostingParams(ModuleParams):
     n_iter_no_change: bool = True
     """Stop when the loss changes by less than tol."""
     tol: float = 1e-4
+    """Of n_iter_no_change; negative for never."""
     bin_num: AtLeast2 = 32
     predict_param: PredictParams = Field(default_factory=PredictParams)
     cv_param: CrossValidationParams = Field(default_factory=CrossValidationParams)
@@ -48,6 +49,7 @@ class BoostingParams(ModuleParams):
     zero_as_missing: bool = False
     random_seed: int | None = 100
     binning_error: Fraction = 1e-4
+    """Of no effect: borders of bins are exact quantiles, in homo models exact to 20 bits."""
     multi_mode: Annotated[Literal["single_output", "multi_output"], AnyCase()] = "single_output"
     """Several classes: a tree for each in every round, or one tree with a vector in its leaves."""
     callback_param: CallbackParams = Field(default_factory=CallbackParams)
