@@ -50,15 +50,22 @@ def main() -> None:
     options = parser.parse_args()
     report = Report(f"Intersection, {os.cpu_count()} cores", options.json)
     if options.scale:
+        smallest = 0.0
         for rows in SCALE:
-            took, peak = map(float, _alone(rows, options.method))
+            took, computed, peak = map(float, _alone(rows, options.method))
+            smallest = smallest or computed / rows
+            linear = smallest * rows if rows > SCALE[0] else None
             report.add(f"{options.method}, {rows:,} x {rows:,}", took, "s")
+            report.add(
+                f"{options.method}, {rows:,} x {rows:,}, processors; baseline linear growth", computed, "s", linear
+            )
             report.add(f"{options.method}, {rows:,} x {rows:,}, peak memory of both parties", peak, "MB")
     else:
-        took, peak = (run_over_gateways if options.gateways else run)(options.rows, options.method)
+        took, computed, peak = (run_over_gateways if options.gateways else run)(options.rows, options.method)
         bare = {"ecdh": bare_ristretto, "dh": bare_safe_prime}.get(options.method)
         name = f"{options.method}, {options.rows:,} x {options.rows:,}, half common"
         report.add(name, took, "s", bare(options.rows) if bare else None)
+        report.add(f"{name}, processors", computed, "s")
         report.add(f"{name}, peak memory of both parties", peak, "MB")
     report.print()
 
@@ -79,18 +86,21 @@ def tables_of(rows: int) -> dict[Party, Table]:
     }
 
 
-def run(rows: int, method: str) -> tuple[float, float]:
-    """Seconds and peak megabytes, those of the helper processes with them."""
+def run(rows: int, method: str) -> tuple[float, float, float]:
+    """Seconds, seconds of all processors and peak megabytes, those of the helper processes with them."""
     federation = Federation([GUEST, HOST])
     parameters = {"intersect_method": method}
     federation.run("Intersection", parameters, tables_of(5000 if method == "ecdh" else 2))
-    tables = tables_of(rows)
+    tables, before = tables_of(rows), _computed()
     took = seconds(lambda: federation.run("Intersection", parameters, tables), repeats=1)
-    return took, _peak()
+    return took, _computed() - before, _peak()
 
 
-def run_over_gateways(rows: int, method: str) -> tuple[float, float]:
-    """The same between two sites with a gateway each: mTLS, SQLite, every message spooled and in the ledger."""
+def run_over_gateways(rows: int, method: str) -> tuple[float, float, float]:
+    """The same between two sites with a gateway each: mTLS, SQLite, every message spooled and in the ledger.
+
+    Of what the processors do, the gateways' part is not in it.
+    """
     tables, warm = tables_of(rows), tables_of(5000 if method == "ecdh" else 2)
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         sites = gateway.make_sites(Path(name), (GUEST, HOST))
@@ -119,8 +129,14 @@ def run_over_gateways(rows: int, method: str) -> tuple[float, float]:
 
         took: list[float] = []
         intersect(warm, "warm")
+        before = _computed()
         intersect(tables, "intersection_0")
-        return took[-1], _peak()
+        return took[-1], _computed() - before, _peak()
+
+
+def _computed() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _peak() -> float:

@@ -10,10 +10,9 @@ it has; the host, how many the guest has and, with ``sync_intersect_ids``, which
 library's word: what crosses is its own, in a tunnel of the exchange.
 
 The library runs in a process of its own, on hashes of the ids, in a folder that is removed, and speaks with sockets of
-this machine alone. While it
-runs, other users of the machine could connect to those. It is installed beside this project with ``pip install
---no-deps spu==0.9.5`` (Python 3.10 or 3.11 on x86-64): it asks for an older NumPy and for jax, which this part of it
-does not use.
+this machine alone. While it runs, other users of the machine could connect to those. It is installed beside this
+project with ``pip install --no-deps spu==0.9.5`` (Python 3.11 on x86-64): it asks for an older NumPy and for jax, which
+this part of it does not use.
 """
 
 from __future__ import annotations
