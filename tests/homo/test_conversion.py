@@ -1,15 +1,18 @@
-"""Models of HomoLR in scikit-learn and PMML, of HomoSecureBoost in LightGBM."""
+"""Models of HomoLR in scikit-learn, ONNX and PMML, of HomoSecureBoost in LightGBM and ONNX."""
 
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import onnxruntime
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from fate_components.homo.conversion import PMML, as_lightgbm, as_pmml, as_sklearn
+from fate_components.homo.onnx_graph import as_onnx
 from fate_components.secureboost.model import forest_of
 from fate_federated.errors import ModelError
 from fate_federated.pb.model.boosting_tree_pb2 import BoostingTreeModelMeta, BoostingTreeModelParam
@@ -137,3 +140,65 @@ def test_trees_score_the_same_in_lightgbm(classes: int) -> None:
     scores = read_as_lightgbm_does(as_lightgbm(model), features)
     np.testing.assert_allclose(scores, forest_of(model).scores(features, {}), rtol=1e-12)
     assert ("multiclass num_class:3" in as_lightgbm(model)) == (classes == 3)
+
+
+def run_onnx(content: bytes, features: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(content)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["columns"]) == NAMES
+    names = [each.name for each in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"X": features}), strict=True))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_onnx_predicts_as_sklearn_does(classes: int) -> None:
+    model, _, features, _ = fitted(classes)
+    converted, said = as_sklearn(model), run_onnx(as_onnx(model), features)
+    np.testing.assert_allclose(said["probabilities"], converted.predict_proba(features), rtol=1e-12, atol=1e-15)
+    assert np.array_equal(said["label"], converted.predict(features))
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_trees_score_the_same_in_onnx(classes: int) -> None:
+    model = boosted(classes)
+    features = np.random.default_rng(7).normal(size=(200, 4))
+    features[::5, 1] = np.nan
+    # float64 thresholds: a value that float32 would put on the other side.
+    features[0] = [np.nextafter(value, np.inf) for value in forest_of(model).trees[1].own.thresholds[:1].repeat(4)]
+    scores = forest_of(model).scores(features, {})
+    said = run_onnx(as_onnx(model), features)
+    if classes == 0:
+        np.testing.assert_allclose(said["prediction"], scores[:, 0], rtol=1e-5, atol=1e-6)
+        return
+    odds = np.exp(scores) if classes == 3 else np.column_stack([np.ones(len(scores)), np.exp(scores)])
+    np.testing.assert_allclose(said["probabilities"], odds / odds.sum(axis=1, keepdims=True), rtol=1e-5)
+    assert np.array_equal(said["label"], odds.argmax(axis=1).astype(float))
+
+
+def test_a_tree_of_several_classes_at_once_is_scored_in_onnx() -> None:
+    model = boosted(3)
+    param = model.param
+    assert isinstance(param, BoostingTreeModelParam)
+    for tree in param.trees_:
+        for node in tree.tree_:
+            if node.is_leaf:
+                node.mo_weight.extend([node.weight, 2 * node.weight, -node.weight])
+    features = np.random.default_rng(7).normal(size=(50, 4))
+    assert forest_of(model).trees[1].weight.ndim == 2
+    odds = np.exp(forest_of(model).scores(features, {}))
+    said = run_onnx(as_onnx(model), features)
+    np.testing.assert_allclose(said["probabilities"], odds / odds.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_tweedies_scores_are_logarithms_in_onnx() -> None:
+    model = boosted(0)
+    assert isinstance(model.meta, BoostingTreeModelMeta)
+    model.meta.objective_meta.objective = "tweedie"
+    features = np.random.default_rng(7).normal(size=(50, 4))
+    said = run_onnx(as_onnx(model), features)
+    np.testing.assert_allclose(said["prediction"], np.exp(forest_of(model).scores(features, {})[:, 0]), rtol=1e-5)
+
+
+def test_what_has_no_form_in_onnx_is_said() -> None:
+    model, *_ = fitted(2)
+    with pytest.raises(ModelError, match="HeteroLR has no such form outside of its federation"):
+        as_onnx(Model("HeteroLR", model.meta, model.param))

@@ -20,9 +20,14 @@ from fate_federated.task.model import Model
 HOMO_LR, HOMO_SECURE_BOOST = "HomoLR", "HomoSecureBoost"
 _CANNOT = (
     "{} has no such form outside of its federation: only models of horizontally split data have, where every party has "
-    "the whole. HomoLR becomes sklearn or pmml, HomoSecureBoost lightgbm."
+    "the whole. HomoLR becomes sklearn, onnx or pmml, HomoSecureBoost lightgbm or onnx."
 )
 PMML = "http://www.dmg.org/PMML-4_4"
+
+
+def no_such_form(module: str) -> str:
+    """Why a component's model cannot be converted."""
+    return _CANNOT.format(module)
 
 
 def as_sklearn(model: Model) -> LogisticRegression | OneVsRestClassifier:
@@ -31,7 +36,7 @@ def as_sklearn(model: Model) -> LogisticRegression | OneVsRestClassifier:
     Raises:
         ModelError: the model is none of HomoLR.
     """
-    part, classes = _part(model)
+    part, classes = part_and_classes(model)
     if len(classes) == 2:
         return _binary(part, 0, classes)
     against = OneVsRestClassifier(LogisticRegression())
@@ -48,7 +53,7 @@ def as_pmml(model: Model) -> bytes:
     Raises:
         ModelError: the model is none of HomoLR, or has more than two classes.
     """
-    part, classes = _part(model)
+    part, classes = part_and_classes(model)
     if len(classes) != 2:
         raise ModelError(f"A model of {len(classes)} classes is one regression for each: convert it to sklearn.")
     root = ET.Element("PMML", {"xmlns": PMML, "version": "4.4"})
@@ -84,7 +89,7 @@ def as_lightgbm(model: Model) -> str:
         ModelError: the model is none of HomoSecureBoost, or its trees are for several classes at once.
     """
     if model.module != HOMO_SECURE_BOOST:
-        raise ModelError(_CANNOT.format(model.module))
+        raise ModelError(no_such_form(model.module))
     forest = forest_of(model)
     if any(tree.weight.ndim == 2 for tree in forest.trees):
         raise ModelError("LightGBM knows no trees that are for several classes at once.")
@@ -139,9 +144,14 @@ def _lightgbm_tree(forest: Forest, number: int) -> str:
     return "\n".join([*lines, "is_linear=0", "shrinkage=1", "", "", ""])
 
 
-def _part(model: Model) -> tuple[LinearPart, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def part_and_classes(model: Model) -> tuple[LinearPart, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Weights and labels of a HomoLR.
+
+    Raises:
+        ModelError: the model is none.
+    """
     if model.module != HOMO_LR:
-        raise ModelError(_CANNOT.format(model.module))
+        raise ModelError(no_such_form(model.module))
     part = linear_part(model, HOMO_LR)
     classes = np.array(getattr(model.param, "classes", ()), dtype=np.float64)
     if len(classes) < 2:

@@ -25,6 +25,7 @@ class Target(StrEnum):
     SKLEARN = "sklearn"
     PMML = "pmml"
     LIGHTGBM = "lightgbm"
+    ONNX = "onnx"
 
 
 MODEL = Annotated[str, typer.Argument(help="A model's name or model_id. See `fate model list`.")]
@@ -318,12 +319,13 @@ def convert(
     ref: REF,
     component: Annotated[str, typer.Argument(help="A component that trains on horizontally split data.")],
     file: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    to: Annotated[Target, typer.Option("--to", help="sklearn, for joblib.load; pmml 4.4; lightgbm's text.")],
+    to: Annotated[Target, typer.Option("--to", help="sklearn, for joblib.load; onnx; pmml 4.4; lightgbm's text.")],
     party: Annotated[str, typer.Option(help="Whose part; the first party of this site if not given.")] = "",
     site: SiteOption = DEFAULT_SITE,
 ) -> None:
     """Write one component's model for another tool, where every party has the whole of it: HomoLR, HomoSecureBoost."""
     from fate_components.homo.conversion import as_lightgbm, as_pmml, as_sklearn
+    from fate_components.homo.onnx_graph import as_onnx
     from fate_federated.errors import ModelError
     from fate_federated.party import Party
     from fate_federated.site.site import Site
@@ -341,6 +343,8 @@ def convert(
         raise ModelError(f"Version {version.version} has no model of {component} at {owner}. It has {known or 'none'}.")
     if to is Target.PMML:
         file.write_bytes(as_pmml(model))
+    elif to is Target.ONNX:
+        file.write_bytes(as_onnx(model))
     elif to is Target.LIGHTGBM:
         file.write_text(as_lightgbm(model), encoding="utf-8")
     else:
