@@ -20,7 +20,8 @@ ALIKE = (
 
 class HomoFeatureBinningParams(BinningParams):
     """Bins whose borders are those of all parties' rows together. Either method finds quantiles to 20 bits: error,
-    compress_thres, head_size, sample_bins and max_iter of the ways that FATE finds them in change nothing.
+    compress_thres, head_size, sample_bins and max_iter of the ways that FATE finds them in change nothing. Nor do
+    adjustment_factor, skip_static, optimal_binning_param and encrypt_param: no statistics by label are made.
     """
 
     method: Annotated[Literal["virtual_summary", "recursive_query"], AnyCase()] = "virtual_summary"

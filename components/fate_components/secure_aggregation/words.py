@@ -30,7 +30,8 @@ def to_words(numbers: Floats, clients: int) -> Words:
     """
     if not (np.abs(numbers) < largest(clients)).all():
         raise CryptoError(
-            f"A number is missing, infinite or not below {largest(clients):.3g}: it cannot be added up securely."
+            f"A number is missing, infinite or not below {largest(clients):.3g}: it cannot be added up securely. "
+            "Scale what it is computed from, as with a FeatureScale."
         )
     coarse = np.rint(np.ldexp(numbers, COARSE_BITS))
     fine = np.rint(np.ldexp(numbers - np.ldexp(coarse, -COARSE_BITS), FINE_BITS))

@@ -18,6 +18,9 @@ What each learns, besides its own model:
   random, a larger set of rows that has them in it); how many features the guest has, and the bits of their numbers and
   of its labels if these are above 2**9.
 
+With ModelCheckpoint each party learns its own weights as they are at every checkpoint, and from two in a row something
+of its gradients in between.
+
 All else that a party receives is ciphertexts under the other's key, and padded plaintexts and shares that are uniform,
 or within 2**-48 of what they would be for other numbers.
 
