@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc.aio
 import numpy as np
 import pytest
 from serving_models import GUEST, Trained, features
 from serving_sites import Sites, serve
+
+from fate_serving.adapters import Found
 
 
 async def test_a_score_online_is_the_score_offline(sites: Sites, trained_lr: Trained) -> None:
@@ -39,3 +47,35 @@ async def test_a_batch_has_an_outcome_for_each_row(sites: Sites, trained_lr: Tra
     scores = {row["index"]: row["data"]["score"] for row in answer["batchDataList"] if row["retcode"] == 0}
     assert [scores[row] for row in scores] == pytest.approx([expected[f"u{row}"] for row in scores], abs=1e-9)
     assert np.ptp(list(scores.values())) > 0.01
+
+
+async def test_a_caller_s_deadline_is_the_store_s_too(sites: Sites, trained_lr: Trained) -> None:
+    pair = await serve(sites, trained_lr, timeout_seconds=60)
+    host = pair.host.hosting
+    host._timeout_seconds = 60
+    given_up = asyncio.Event()
+
+    class Endless:
+        async def fetch(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Found]:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                given_up.set()
+            return []
+
+        async def close(self) -> None:
+            pass
+
+    before, host._adapter = host._adapter, Endless()
+    row = features(trained_lr.tables[GUEST], 0)
+    said = {"serviceId": "credit", "featureData": row, "sendToRemoteFeatureData": {"device_id": "u0"}}
+    start = time.monotonic()
+    try:
+        code = (await pair.client.ask("inference", said, timeout=0.5))["retcode"]
+    except grpc.aio.AioRpcError as error:  # whichever of caller, guest and host gives up first
+        code = error.code()
+    assert code in (2105, 2116, grpc.StatusCode.DEADLINE_EXCEEDED)
+    await asyncio.wait_for(given_up.wait(), 15)
+    assert time.monotonic() - start < 20
+    host._adapter = before
+    assert (await pair.client.score(row, "u0"))["retcode"] == 0
