@@ -5,13 +5,12 @@
 Rows and columns as of default_credit: 30,000 x (13 + 10), 10 bins, a tenth of one column missing. The baseline is the
 most seconds that this may take on two cores; that of method optimal, which is counted in 1,000 initial bins for each
 column, and of five classes, which are counted one by one, is the same. Linear growth is that of the smallest size times
-the rows; peak memory is of both parties, without the processes that help with encryption.
+the rows; peak memory is of both parties and of what helps them.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from fate_federated.federation import Federation, make_table
 from fate_federated.party import Party
 from fate_federated.task.table import Table
 from report import Report, arguments, seconds
+from usage import peak_megabytes
 
 GUEST, HOST = Party.parse("guest-9999"), Party.parse("host-10000")
 MOST_SECONDS = 15.0
@@ -44,7 +44,7 @@ def main() -> None:
                 "30,000 rows, optimal by iv", measure(rows, 2, encryption | {"method": "optimal"}), "s", MOST_SECONDS
             )
             report.add("30,000 rows, five classes", measure(rows, 5, encryption), "s", MOST_SECONDS)
-        report.add(f"{rows:,} rows: peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
+        report.add(f"{rows:,} rows: peak memory", peak_megabytes(), "MB")
     report.print()
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import secrets
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from fate_federated.task.component import Inputs
 from fate_federated.task.context import MemoryTracker, TaskContext
 from fate_federated.task.table import Table
 from report import Report, arguments, seconds
+from usage import peak_megabytes, processor_seconds
 
 GUEST, HOST = Party.parse("guest-9999"), Party.parse("host-10000")
 METHODS = ("ecdh", "dh", "rsa", "raw", "spu_rr22", "spu_kkrt", "spu_ecdh")
@@ -91,9 +91,9 @@ def run(rows: int, method: str) -> tuple[float, float, float]:
     federation = Federation([GUEST, HOST])
     parameters = {"intersect_method": method}
     federation.run("Intersection", parameters, tables_of(5000 if method == "ecdh" else 2))
-    tables, before = tables_of(rows), _computed()
+    tables, before = tables_of(rows), processor_seconds()
     took = seconds(lambda: federation.run("Intersection", parameters, tables), repeats=1)
-    return took, _computed() - before, _peak()
+    return took, processor_seconds() - before, peak_megabytes()
 
 
 def run_over_gateways(rows: int, method: str) -> tuple[float, float, float]:
@@ -129,18 +129,9 @@ def run_over_gateways(rows: int, method: str) -> tuple[float, float, float]:
 
         took: list[float] = []
         intersect(warm, "warm")
-        before = _computed()
+        before = processor_seconds()
         intersect(tables, "intersection_0")
-        return took[-1], _computed() - before, _peak()
-
-
-def _computed() -> float:
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def _peak() -> float:
-    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1000
+        return took[-1], processor_seconds() - before, peak_megabytes()
 
 
 def bare_ristretto(rows: int, sample: int = 2000) -> float:
