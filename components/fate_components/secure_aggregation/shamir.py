@@ -22,13 +22,10 @@ def share(secret: int, holders: int, threshold: int) -> list[int]:
     return [_value(coefficients, place) for place in range(1, holders + 1)]
 
 
-def recover(shares: Mapping[int, int]) -> int:
-    """The secret, from at least ``threshold`` shares by holder, counted from 0. Lagrange's interpolation at 0."""
-    return weighed(shares, weights(list(shares)))
-
-
 def weights(holders: Sequence[int]) -> dict[int, int]:
-    """What the holders' shares are to be multiplied with, so that the sum is the secret."""
+    """What the shares of ``threshold`` holders or more, counted from 0, are to be multiplied with, so that the sum is
+    the secret: Lagrange's interpolation at 0.
+    """
     found = {}
     for holder in holders:
         above = below = 1
