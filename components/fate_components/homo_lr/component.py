@@ -33,7 +33,7 @@ from fate_components.homo_lr.training import (
 from fate_components.linear.alike import stated
 from fate_components.linear.course import Progress
 from fate_components.linear.cross_validation import folds_of, judged, present_in_folds
-from fate_components.linear.data import Labels, checked_weight, initial_weights, log_losses, tables_of
+from fate_components.linear.data import Labels, checked_weight, initial_weights, log_losses, required_model, tables_of
 from fate_components.linear.ineffective import warn_of_no_effect
 from fate_components.linear.learner import checked_features, part_of
 from fate_components.linear.messages import Standing, numbers_from_wire
@@ -242,8 +242,7 @@ class HomoLR(Component[HomoLRParams]):
         return classified(table, predicted, classes, self.params.predict_param.threshold, kind)
 
     def _predict(self, model: Model | None, data: list[tuple[str, Table]]) -> Outputs:
-        if model is None:
-            raise ModelError("There is neither training data nor a model to predict with.")
+        model = required_model(model)
         part, classes = linear_part(model, MODULE), _classes(model)
         tables = [
             self.prediction_table(table, self.predicted(part.score(_features(table, part.header))), classes, kind)

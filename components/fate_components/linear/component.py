@@ -21,6 +21,7 @@ from fate_components.linear.data import (
     initial_weights,
     log_losses,
     offset_of,
+    required_model,
     tables_of,
 )
 from fate_components.linear.disclosure import refuse_single_column, refuse_single_feature, varying
@@ -87,7 +88,7 @@ class VerticalLinear(Component[V], Generic[V]):
         train, others = self._modes(ctx, inputs)
         if train is None:
             announce(ctx, Plan.to_predict(), {})
-            model = _required(inputs.model)
+            model = required_model(inputs.model)
             part = linear_part(model, self.module)
             classes = np.array(_param(model).classes)
             exposure = self.exposure(model)
@@ -158,7 +159,7 @@ class VerticalLinear(Component[V], Generic[V]):
         for _, table in others if train is None else [("train", train), *others]:
             refuse_single_column(ctx, len(table.feature_names))
         if train is None:
-            model = _required(inputs.model)
+            model = required_model(inputs.model)
             self.predict_as_host(ctx, others, model)
             return Outputs(model=model)
         if plan.rows != len(train):
@@ -433,12 +434,6 @@ def _pulled_scores(ctx: TaskContext, tag: str, step: tuple[int, ...], shape: tup
 
 def _unset(products: Floats) -> Floats:
     raise AssertionError("the loop sets how inner products are added up before each step")
-
-
-def _required(model: Model | None) -> Model:
-    if model is None:
-        raise ModelError("There is neither training data nor a model to predict with.")
-    return model
 
 
 def _param(model: Model) -> pb.LRModelParam:

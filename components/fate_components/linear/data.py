@@ -11,9 +11,10 @@ import numpy as np
 from fate_components.linear.messages import Plan, Verdict
 from fate_components.linear.model import Floats
 from fate_federated.catalog.shared_params import InitParams
-from fate_federated.errors import DataError
+from fate_federated.errors import DataError, ModelError
 from fate_federated.task.component import Inputs
 from fate_federated.task.context import TaskContext
+from fate_federated.task.model import Model
 from fate_federated.task.table import Table
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,17 @@ def tables_of(ctx: TaskContext, inputs: Inputs, *, alone: bool) -> tuple[Table |
     if test is None:
         raise DataError(f"{ctx.component} has no input data at {ctx.party}.")
     return None, [("predict", test)]
+
+
+def required_model(model: Model | None) -> Model:
+    """The model to predict with.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if model is None:
+        raise ModelError("There is neither training data nor a model to predict with.")
+    return model
 
 
 def checked_weight(table: Table) -> Floats | None:

@@ -60,13 +60,11 @@ def model_of(
 
 def summary_of(part: LinearPart, progress: Progress, *, names: Sequence[str] = (), **more: Any) -> dict[str, Any]:
     """FATE's summary: with one-vs-rest the coefficients are by class, at hosts by the class's place."""
-    singles = _singles(part, progress, losses=False)
-    several = len(singles) > 1
-    by_class = {
-        name: dict(single.weight) for name, single in zip(names or map(str, range(len(singles))), singles, strict=True)
-    }
+    of_models = [coefficients(part.header, weights) for weights in part.weights.T]
+    several = len(of_models) > 1
+    by_class = dict(zip(names or map(str, range(len(of_models))), of_models, strict=True)) if several else {}
     return {
-        "coef": by_class if several else coefficients(part.header, part.weights[:, 0]),
+        "coef": by_class if several else of_models[0],
         "is_converged": all(progress.converged),
         "one_vs_rest": several,
         "best_iteration": progress.best_iteration,
