@@ -88,7 +88,8 @@ class HeteroFeatureBinning(Component[HeteroFeatureBinningParams]):
         if plan.counts_events and plan.digest != row_digest(table):
             raise DataError(
                 f"The {len(table)} rows of {ctx.party} are not the {plan.rows} of {ctx.guest.party} in the same order. "
-                "Give all parties the output of the same Intersection."
+                "Give all parties the output of the same Intersection.",
+                public=True,
             )
         takes_part = plan.counts_events and not (self.params.local_only or self.params.skip_static)
         if self.params.method == "optimal" and not takes_part:

@@ -118,7 +118,8 @@ class HeteroPearson(Component[HeteroPearsonParams]):
             if plan.digest != row_digest(table):
                 raise DataError(
                     f"The {len(table)} rows of {ctx.party} are not the {plan.rows} of {ctx.guest.party} in the same "
-                    "order. Give all parties the output of the same Intersection."
+                    "order. Give all parties the output of the same Intersection.",
+                    public=True,
                 )
             check_columns(ctx.guest.party, plan.columns, len(table))
             check_columns(ctx.party, len(names), len(table))
@@ -144,7 +145,7 @@ class HeteroPearson(Component[HeteroPearsonParams]):
             indexes = -1
         names = chosen_columns(table.feature_names, indexes, wanted, ("column_indexes", "column_names"))
         if not len(table):
-            raise DataError(f"The table of {ctx.party} has no rows to correlate.")
+            raise DataError(f"The table of {ctx.party} has no rows to correlate.", public=True)
         values = numbers(table, names)
         gaps = [name for name, column in zip(names, values.T, strict=True) if np.isnan(column).any()]
         if gaps:

@@ -75,7 +75,8 @@ def check_columns(party: Party, columns: int, rows: int) -> None:
     if columns and columns >= rows - 2:
         raise DataError(
             f"{columns} columns of {party} and {rows} rows: correlations with so many columns would show another "
-            "party's values. Let it choose fewer columns, or use more rows."
+            "party's values. Let it choose fewer columns, or use more rows.",
+            public=True,
         )
 
 

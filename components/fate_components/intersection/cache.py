@@ -56,7 +56,7 @@ class Kept:
         """
         meta: Any = cache.meta
         if cache.module != MODULE:
-            raise DataError(f"{party} is given a cache of {cache.module}.")
+            raise DataError(f"{party} is given a cache of {cache.module}.", public=True)
         if (meta["method"], meta["role"]) != (method, str(party.role)):
             raise DataError(
                 f"The cache at {party} is of the method {meta['method']} and a {meta['role']}; "

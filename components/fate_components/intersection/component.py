@@ -83,7 +83,8 @@ class Intersection(Component[IntersectionParams]):
         ):
             raise DataError(
                 "cardinality_only, methods of spu, and left_join with sample_id_generator host are for a single host, "
-                f"and here are {len(hosts)}."
+                f"and here are {len(hosts)}.",
+                public=True,
             )
         mine = self._opening(own, kept)
         theirs = [receive_opening(ctx, host, mine) for host in ctx.hosts]
@@ -206,7 +207,8 @@ class Intersection(Component[IntersectionParams]):
             or self.params.run_cache
         ):
             raise DataError(
-                "A cache goes with ecdh, dh or rsa, and not with cardinality_only, run_preprocess or run_cache."
+                "A cache goes with ecdh, dh or rsa, and not with cardinality_only, run_preprocess or run_cache.",
+                public=True,
             )
         hosts = [host.party for host in ctx.hosts]
         return Kept.from_cache(next(iter(inputs.cache.values())), ctx.party, method.name, hosts)
