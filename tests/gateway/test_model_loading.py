@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from tests.gateway.conftest import ALL, ARBITER, GUEST, HOST, Federation
-from tests.gateway.model_federation import LR, ask, model, train
+from tests.gateway.model_federation import LR, ask, finish, model, run_training, train
 
 from fate_components.model_loader.component import ModelLoader
 from fate_components.model_loader.spec import ModelLoaderParams
@@ -17,6 +17,7 @@ from fate_components.model_store.component import ModelRestore, ModelStore
 from fate_components.model_store.spec import ModelStoreParams
 from fate_federated.errors import FateFederatedError, ModelError, ModelNotFound
 from fate_federated.party import Party
+from fate_federated.status import JobStatus
 from fate_federated.task.component import Component, Inputs
 from fate_federated.task.context import MemoryTracker, TaskContext
 from fate_federated.task.model import Model
@@ -86,13 +87,15 @@ def test_what_is_not_there_is_said(trained: Federation) -> None:
 
 
 def test_a_checkpoint_of_the_newest_attempt_that_all_parties_kept(trained: Federation) -> None:
+    job = run_training(trained, 0.8)
     for party, attempts in ((GUEST, (1, 2)), (HOST, (1,))):
         for attempt in attempts:
-            store_of(trained, party, "77", attempt).save_checkpoint(LR, "model", 4, model(attempt))
-    assert load(trained, model_version="77", step_index=4) == {GUEST: model(1), HOST: model(1), ARBITER: None}
-    none = load(trained, model_version="77", step_index="5")[GUEST]
+            store_of(trained, party, job.job_id, attempt).save_checkpoint(LR, "model", 4, model(attempt))
+    finish(trained, job, JobStatus.FAILED)
+    assert load(trained, model_version=job.job_id, step_index=4) == {GUEST: model(1), HOST: model(1), ARBITER: None}
+    none = load(trained, model_version=job.job_id, step_index="5")[GUEST]
     assert isinstance(none, ModelError)
-    assert "Step 5 of hetero_lr_0 in job 77 was not kept at all parties" in str(none)
+    assert f"Step 5 of hetero_lr_0 in job {job.job_id} was not kept at all parties" in str(none)
 
 
 def run_at_all(federation: Federation, component: type[Component[Any]], params: dict[str, Any]) -> dict[Party, Any]:
