@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -175,7 +176,8 @@ async def _measure_requests(
 async def _soak(report: Report, stub: InferenceServiceStub, pids: list[int], seconds: float) -> None:
     most = await _rate(_asking(stub, "lr", ROWS), 64, 3)
     memory = [psutil.Process(pid).memory_info().rss for pid in pids]
-    rate, ask, failed, sent = 0.7 * most, _asking(stub, "lr", ROWS), 0, 0
+    rate, ask, sent = 0.7 * most, _asking(stub, "lr", ROWS), 0
+    failures: Counter[str] = Counter()
     start = time.perf_counter()
     waiting: set[asyncio.Task[Any]] = set()
     while (passed := time.perf_counter() - start) < seconds:
@@ -185,11 +187,15 @@ async def _soak(report: Report, stub: InferenceServiceStub, pids: list[int], sec
             sent += 1
         await asyncio.sleep(0.005)
         done = {task for task in waiting if task.done()}
-        failed += sum(task.exception() is not None for task in done)
+        failures.update(_failure(task) for task in done if task.exception() is not None)
         waiting -= done
-    await asyncio.gather(*waiting)
+    await asyncio.gather(*waiting, return_exceptions=True)
+    failures.update(_failure(task) for task in waiting if task.exception() is not None)
     report.add("soak, requests", sent, "requests")
-    report.add("soak, failures", failed, "requests")
+    report.add("soak, rate", rate, "requests/s", most)
+    report.add("soak, failures", failures.total(), "requests")
+    for why, count in failures.most_common(5):
+        report.add(f"soak, failures: {why}", count, "requests")
     for name, pid, before in zip(("host", "guest"), pids, memory, strict=True):
         report.add(f"soak, growth of the {name}", (psutil.Process(pid).memory_info().rss - before) / 1e6, "MB")
 
@@ -244,6 +250,11 @@ def _codes(port: int) -> dict[str, float]:
         text = reply.read().decode()
     found = re.findall(r'^fate_serving_answers_total\{.*code="(\d+)".*\} ([\d.e+]+)$', text, re.MULTILINE)
     return {code: float(count) for code, count in found}
+
+
+def _failure(task: asyncio.Task[Any]) -> str:
+    """Why a request failed, without what differs from one to the next."""
+    return re.sub(r"[0-9a-f]{32}", "…", str(task.exception()))[:160]
 
 
 def _asking(stub: InferenceServiceStub, model: str, distinct: int) -> Callable[[int], Awaitable[Any]]:
