@@ -93,6 +93,7 @@ def reads(report: Report, client: GatewayClient, versions: int) -> None:
     calls = {
         "list of 100 models": lambda: client.models.list(),
         "log, newest 30": lambda: client.models.versions("m50", limit=30),
+        "trainings in progress": lambda: client.models.in_progress("m50"),
         "log of all that leads to a branch": lambda: client.models.versions("m50", "experiment"),
         "show": lambda: client.models.version(middle),
         "resolve by tag": lambda: client.models.version("m50@v1"),

@@ -81,9 +81,10 @@ class ModelProgress:
         return self._trained.get(job.job_id)
 
 
+# Ids of jobs are digits of their time: the newest are found by the primary key.
 _UNFINISHED = select(OutputRow).where(
     OutputRow.kind == CHECKPOINT,
-    OutputRow.job_id.in_(select(JobRow.job_id).order_by(JobRow.created_at.desc()).limit(NEWEST_JOBS)),
+    OutputRow.job_id.in_(select(JobRow.job_id).order_by(JobRow.job_id.desc()).limit(NEWEST_JOBS)),
     ~select(ModelVersionRow.version)
     .where(ModelVersionRow.job_id == OutputRow.job_id, ModelVersionRow.kind == VersionKind.TRAINED)
     .exists(),
