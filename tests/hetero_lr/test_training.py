@@ -106,8 +106,9 @@ def test_training_goes_on_from_a_model(data: Split) -> None:
     np.testing.assert_allclose(data.weights(second), weights, **CLOSE)
 
 
-def test_a_seed_makes_initial_weights_repeatable(data: Split) -> None:
-    params = {"init_param": {"init_method": "random_normal", "random_seed": 7}, "max_iter": 1}
+@pytest.mark.parametrize("seed", [7, -7])
+def test_a_seed_makes_initial_weights_repeatable(data: Split, seed: int) -> None:
+    params = {"init_param": {"init_method": "random_normal", "random_seed": seed}, "max_iter": 1}
     np.testing.assert_allclose(data.weights(data.fit(params)), data.weights(data.fit(params)), rtol=0, atol=1e-7)
 
 

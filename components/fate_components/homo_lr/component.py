@@ -79,9 +79,10 @@ class HomoLR(Component[HomoLRParams]):
       party has few: mean gradients of one row are that row, up to a factor.
 
     ``encrypt_param``, ``re_encrypt_batches``, ``floating_point_precision`` and ``masked_rate`` have no effect: numbers
-    are masked, not encrypted, and a party's batch is hidden in the sum. Early stopping goes by the guest's validation
-    data; every party logs the metrics of its own. A host that falls silent is left out of the sums of that time; the
-    guest, which says how the training stands, cannot be done without.
+    are masked, not encrypted, and a party's batch is hidden in the sum. Nor has ``sqn_param.random_seed``: each party
+    draws its own sample of its own rows. Early stopping goes by the guest's validation data; every party logs the
+    metrics of its own. A host that falls silent is left out of the sums of that time; the guest, which says how the
+    training stands, cannot be done without.
     """
 
     Params = HomoLRParams

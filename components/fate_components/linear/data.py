@@ -121,7 +121,7 @@ def offset_of(table: Table, exposure: str | None) -> Floats:
 
 def initial_weights(ctx: TaskContext, params: InitParams, shape: tuple[int, int]) -> Floats:
     """Those of init_param."""
-    rng = ctx.rng if params.random_seed is None else np.random.default_rng(params.random_seed)
+    rng = ctx.rng if params.random_seed is None else np.random.default_rng(abs(params.random_seed))
     match params.init_method:
         case "random_uniform":
             return rng.uniform(0, 1, shape)
