@@ -62,6 +62,20 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _raw(channel: grpc.Channel, method: str, message: bytes) -> bytes:
+    """A call of FATE-Serving's, with the bytes of its messages and no stub."""
+    call = channel.unary_unary(f"/com.webank.ai.fate.api.{method}", lambda content: content, lambda content: content)
+    reply: bytes = call(message, timeout=20)
+    return reply
+
+
+def _field(number: int, content: bytes | str) -> bytes:
+    content = content.encode() if isinstance(content, str) else content
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
+    return bytes([number << 3 | 2]) + length + content
+
+
 def test_a_job_s_model_scores_online_what_it_scored_offline(three: ThreeSites, tmp_path: Path) -> None:
     three.drop(JOB, {"hetero_lr_0": {"max_iter": 2}})
     three.trigger(JOB, "online-run")
@@ -101,6 +115,14 @@ def test_a_job_s_model_scores_online_what_it_scored_offline(three: ThreeSites, t
                 answer = json.loads(stub.inference(InferenceMessage(body=json.dumps(said).encode()), timeout=20).body)
                 assert answer["retcode"] == 0, answer
                 assert answer["data"]["score"] == pytest.approx(expected[patient], abs=1e-9)
+            namespace, version_named = answer["data"]["modelId"], answer["data"]["modelVersion"]
+            local = _field(1, _field(1, "guest") + _field(2, GUEST.party_id))
+            bind = local + _field(4, "bare") + _field(5, version_named) + _field(6, namespace)
+            published = _raw(channel, "mlmodel.manager.ModelService/publishBind", bind)
+            assert not published.startswith(b"\x08"), "statusCode, field 1, is 0"
+            content = json.dumps({**said, "serviceId": "bare"})
+            bare = _raw(channel, "serving.InferenceService/inference", _field(2, content))
+            assert json.loads(bare[bare.index(b"{") :])["data"]["score"] == answer["data"]["score"]
         body = {"head": {"serviceId": said.pop("serviceId")}, "body": said}
         request = urllib.request.Request(
             f"http://127.0.0.1:{ports[4]}/federation/v1/inference", json.dumps(body).encode()
