@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.gateway.conftest import ALL, GUEST, Federation
-from tests.gateway.model_federation import LR, train
+from tests.gateway.model_federation import LR, model, run_training, train
 from typer.testing import CliRunner, Result
 
 from fate_federated.cli.main import app
+from fate_federated.task_store import GatewayOutputStore
 
 
 class Bank:
@@ -22,7 +23,7 @@ class Bank:
         settings = federation[GUEST].settings
         content = settings.model_dump(mode="json", exclude={"home"})
         (settings.home / "site.yaml").write_text(yaml.safe_dump(content))
-        self.home = settings.home
+        self.home, self.federation = settings.home, federation
         self.versions = [
             train(federation, 0.5, auc=0.8, model_message="The first"),
             train(federation, 0.6, auc=0.9, model_message="The second"),
@@ -56,6 +57,17 @@ def test_the_history_is_drawn_newest_first(bank: Bank) -> None:
         second,
         first,
     ]
+
+
+def test_a_first_training_with_a_checkpoint_is_in_the_log_before_it_is_a_version(bank: Bank) -> None:
+    assert "There is no model 'debit'" in bank.fate("log", "debit").output
+    site, job = bank.federation[GUEST], run_training(bank.federation, 0.5, "debit", model_message="The very first")
+    store = GatewayOutputStore(site.client(), job.job_id, 1, GUEST, site.settings.storage_url)
+    store.save_checkpoint(LR, "model", 4, model(0.4))
+    line = " ".join(bank.output("log", "debit").split())
+    assert line.startswith(f"o {job.job_id} in progress: running (to experiment) ")
+    assert line.endswith(f"guest-9999: The very first [step 4 of {LR}, at guest-9999]")
+    assert "in progress" not in bank.output("log", "credit")
 
 
 def test_a_version_is_shown_and_compared(bank: Bank) -> None:
