@@ -9,14 +9,19 @@ from typing import NamedTuple
 
 import gmpy2
 import numpy as np
+import numpy.typing as npt
 from gmpy2 import mpz
 
-from fate_components.crypto.square_modulus import Factors
+from fate_components.crypto.integers import pack, unpack
+from fate_components.crypto.square_modulus import Factors, root_of
 
 _WIDEST = 10
 # An entry of a table takes about as long as so many of the multiplications that a power is made of.
 _ENTRY = 4
 _AT_ONCE = 200
+
+
+Limbs = npt.NDArray[np.uint32]
 
 
 class Base(NamedTuple):
@@ -25,6 +30,13 @@ class Base(NamedTuple):
     base: mpz
     modulus: mpz
     limit: mpz
+
+
+class _Row(NamedTuple):
+    """The powers of one place by digit, as factors: logs in limbs of 32 bits, shape (digits, limbs)."""
+
+    units: list[mpz]
+    logs: Limbs
 
 
 class FixedBase:
@@ -38,8 +50,9 @@ class FixedBase:
     def __init__(self, base: mpz, modulus: mpz, limit: mpz) -> None:
         self.base, self.modulus, self.limit = base, modulus, limit
         self.bits = int(limit - 1).bit_length()
+        self._root = root_of(modulus)
         # Bits of a digit, and by place and digit the powers: in one, as threads share the table while it changes.
-        self._table: tuple[int, list[Factors]] = (0, [])
+        self._table: tuple[int, list[_Row]] = (0, [])
         self._made = 0
 
     def powers(self, exponents: Sequence[int]) -> list[mpz]:
@@ -50,14 +63,16 @@ class FixedBase:
         made: list[mpz] = []
         for at in range(0, len(exponents), _AT_ONCE):
             some = exponents[at : at + _AT_ONCE]
-            products, sums = [mpz(1)] * len(some), [mpz(0)] * len(some)
+            products = [mpz(1)] * len(some)
+            sums = np.zeros((len(some), table[0].logs.shape[1]), dtype=np.uint64)
             # Place by place: the powers of one fit a core's cache, the whole table does not.
             for row, digits in zip(table, _digits(some, width, len(table)), strict=True):
-                units, logs, modulus = row.units, row.logs, self.modulus
-                products = [value * units[digit] % modulus for value, digit in zip(products, digits, strict=True)]
-                if row.root:
-                    sums = [total + logs[digit] for total, digit in zip(sums, digits, strict=True)]
-            made += table[0].joined(products, sums)
+                units, modulus = row.units, self.modulus
+                products = [
+                    value * units[digit] % modulus for value, digit in zip(products, digits.tolist(), strict=True)
+                ]
+                sums += row.logs[digits]
+            made += Factors(self.modulus, self._root, [], []).joined(products, _integers(sums))
         return made
 
     def random_powers(self, count: int, expected: int = 0) -> list[mpz]:
@@ -74,13 +89,15 @@ class FixedBase:
         limit = int(self.limit)
         return self.powers([secrets.randbelow(limit) for _ in range(count)])
 
-    def _build(self, width: int) -> list[Factors]:
-        table, step = [], self.base
+    def _build(self, width: int) -> list[_Row]:
+        step = self.base
+        table: list[_Row] = []
         for _ in range(-(-self.bits // width)):
             row = [mpz(1)]
             for _ in range((1 << width) - 1):
                 row.append(row[-1] * step % self.modulus)
-            table.append(Factors.of(row, self.modulus))
+            factors = Factors.of(row, self.modulus)
+            table.append(_Row(factors.units, _limbs(factors.logs, self._root)))
             step = row[-1] * step % self.modulus
         return table
 
@@ -91,15 +108,31 @@ def _width(bits: int, count: int) -> int:
     return min([(bits * count, 0), *costs])[1]
 
 
-def _digits(exponents: Sequence[int], width: int, places: int) -> list[list[int]]:
-    """By place, the lowest first, a digit of each."""
+def _digits(exponents: Sequence[int], width: int, places: int) -> npt.NDArray[np.uint16]:
+    """By place, the lowest first, a digit of each, shape (places, exponents)."""
     size = -(-width * places // 8)
     joined = b"".join(exponent.to_bytes(size, "little") for exponent in exponents)
     bits = np.unpackbits(np.frombuffer(joined, np.uint8).reshape(-1, size), axis=1, bitorder="little")
     digits = np.zeros((len(exponents), places, 16), dtype=np.uint8)
     digits[:, :, :width] = bits[:, : width * places].reshape(-1, places, width)
-    by_place: list[list[int]] = np.packbits(digits, axis=2, bitorder="little").view("<u2")[:, :, 0].T.tolist()
-    return by_place
+    by_place: npt.NDArray[np.uint16] = np.packbits(digits, axis=2, bitorder="little").view("<u2")[:, :, 0].T
+    return np.ascontiguousarray(by_place)
+
+
+def _limbs(values: Sequence[mpz], below: mpz) -> Limbs:
+    """Numbers below ``below`` in limbs, the lowest first, shape (values, limbs)."""
+    count = -(-int(below).bit_length() // 32)
+    return np.frombuffer(pack(values, 4 * count), "<u4").reshape(len(values), count)
+
+
+def _integers(sums: npt.NDArray[np.uint64]) -> list[mpz]:
+    """Sums of limbs as numbers."""
+    width = 4 * sums.shape[1]
+    low, high = (part.astype("<u4").tobytes() for part in (sums & np.uint64(0xFFFFFFFF), sums >> np.uint64(32)))
+    if not width:
+        return [mpz(0)] * len(sums)
+    pairs = zip(unpack(low, width), unpack(high, width), strict=True)
+    return [one + (other << 32) for one, other in pairs]
 
 
 @lru_cache(maxsize=6)
