@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 32 << 20
 """FATE-Serving's."""
+WAITING_REQUESTS = 10_000
+"""That may wait to be begun; gRPC's own bound is 1000, beyond which it cancels requests at random, and 3000."""
 FEATURE_ROWS = 100_000
 
 
@@ -129,6 +131,8 @@ class Serving:
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", int(self.settings.workers > 1)),
+                ("grpc.server.max_pending_requests", WAITING_REQUESTS),
+                ("grpc.server.max_pending_requests_hard_limit", 2 * WAITING_REQUESTS),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
                 ("grpc.http2.max_ping_strikes", 0),

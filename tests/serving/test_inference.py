@@ -79,3 +79,11 @@ async def test_a_caller_s_deadline_is_the_store_s_too(sites: Sites, trained_lr: 
     assert time.monotonic() - start < 20
     host._adapter = before
     assert (await pair.client.score(row, "u0"))["retcode"] == 0
+
+
+async def test_a_burst_is_answered_to_the_last_request(sites: Sites, trained_lr: Trained) -> None:
+    """gRPC itself cancels at random of more than 1000 that wait to be begun."""
+    pair = await serve(sites, trained_lr, timeout_seconds=60)
+    row = features(trained_lr.tables[GUEST], 0)
+    answers = await asyncio.gather(*(pair.client.score(row, "u0") for _ in range(3000)), return_exceptions=True)
+    assert {answer["retcode"] if isinstance(answer, dict) else str(answer) for answer in answers} == {0}
