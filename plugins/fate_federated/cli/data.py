@@ -35,6 +35,8 @@ def upload(
     """Make a table of a CSV file: an id, and columns of numbers. All of it, or nothing when a row cannot be taken."""
     from dataclasses import replace as changed
 
+    from rich.filesize import decimal
+
     from fate_federated.cli.progress import bytes_progress
     from fate_federated.site.csv_source import CsvFormat
     from fate_federated.site.site import Site
@@ -58,7 +60,7 @@ def upload(
         record = upload_table(target, plan, report)
     output().print(
         f"{record.namespace}.{record.name}: {record.rows} rows, {len(record.columns)} columns, "
-        f"id {record.id_column!r}, {record.bytes / 1e6:.1f} MB, in {time.monotonic() - began:.1f} s.",
+        f"id {record.id_column!r}, {decimal(record.bytes)}, in {time.monotonic() - began:.1f} s.",
         highlight=False,
     )
 
@@ -72,6 +74,7 @@ def list_tables(
     """Show the tables there are."""
     from dataclasses import asdict
 
+    from rich.filesize import decimal
     from rich.table import Table
 
     from fate_federated.cli.times import moment
@@ -87,7 +90,7 @@ def list_tables(
         ("table", "left"),
         ("rows", "right"),
         ("columns", "right"),
-        ("MB", "right"),
+        ("size", "right"),
         ("made", "left"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
@@ -96,7 +99,7 @@ def list_tables(
             f"{record.namespace}.{record.name}",
             str(record.rows),
             str(len(record.columns)),
-            f"{record.bytes / 1e6:.1f}",
+            decimal(record.bytes),
             moment(record.created_at),
         )
     output().print(table if records else "There are no tables. Make one with `fate data upload`.")

@@ -284,13 +284,15 @@ def check(
     if json:
         print_json(asdict(report))
     else:
+        from rich.filesize import decimal
+
         console = output()
         for found in report.findings:
             of = f"{found.model} {found.version}".strip()
             console.print(f"{of}: {found.what}. {found.remedy}", highlight=False, markup=False)
         wrong = len(report.findings) - sum(found.repaired for found in report.findings)
         console.print(
-            f"{report.versions} versions, {report.files} files, {report.bytes / 1e6:.1f} MB: "
+            f"{report.versions} versions, {report.files} files, {decimal(report.bytes)}: "
             + (f"{wrong} things are wrong." if wrong else "all is as it should be."),
             highlight=False,
         )
@@ -306,12 +308,14 @@ def export(
     site: SiteOption = DEFAULT_SITE,
 ) -> None:
     """Write one party's part of a version as a zip in FATE 1.x's layout."""
+    from rich.filesize import decimal
+
     from fate_federated.party import Party
     from fate_federated.site.site import Site
 
     with Site(site).gateway() as gateway:
         file = gateway.models.export(ref, folder, Party.parse(party) if party else None)
-    output().print(f"{file}, {file.stat().st_size / 1e6:.1f} MB", highlight=False, markup=False)
+    output().print(f"{file}, {decimal(file.stat().st_size)}", highlight=False, markup=False)
 
 
 @app.command()
