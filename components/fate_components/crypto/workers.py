@@ -86,6 +86,8 @@ def _start() -> subprocess.Popen[bytes]:
         [sys.executable, "-P", "-m", "fate_components.crypto.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # There is one for each core: NumPy's threads would only be more to start.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         start_new_session=True,
     )
 

@@ -59,8 +59,8 @@ class Layout:
         """
         grows = rows.bit_length()
         value = max(min(DEFAULT_BITS if bits is None else bits, _EXACT_BITS - grows), 1)
-        second = value + grows + 1
-        slot = second + value + grows + 2
+        second = value + grows
+        slot = second + value + grows + 1
         most = (key_bits - 2) // slot
         if most < 1:
             raise CryptoError(f"A key of {key_bits} bits has no room for sums of {slot}.")
