@@ -45,14 +45,14 @@ system: ## Debian packages that the tests need beyond PyPI: a PostgreSQL server
 		if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq postgresql; \
 		else echo "PostgreSQL is missing: apt-get install postgresql. Its tests will say that they skip."; fi; }
 
-# Tests that compute and start no server: they may run two at a time without changing what they find.
-COMPUTING := $(addprefix tests/,catalog components crypto dag_factory dsl examples federation hetero_lr homo linear \
-	secureboost sshe wire)
-OTHERS := $(filter-out $(COMPUTING) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+# Tests that may run two at a time: they start no Airflow, and none of them waits for a process for less than seconds.
+PAIRED := $(addprefix tests/,catalog cli components crypto dag_factory dsl examples federation gateway hetero_lr homo \
+	linear registry secureboost sshe upload wire)
+ALONE := $(filter-out $(PAIRED) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 
 test: install system ## the whole suite
-	$(BIN)/python -m pytest --numprocesses 2 $(COMPUTING); computed=$$?; \
-		$(BIN)/python -m pytest $(OTHERS) && exit $$computed
+	$(BIN)/python -m pytest --numprocesses 2 $(PAIRED); paired=$$?; \
+		$(BIN)/python -m pytest $(ALONE) && exit $$paired
 
 bench: install ## every benchmark, one after the other
 	@for script in $(filter-out benchmarks/report.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \

@@ -135,8 +135,10 @@ def test_a_broken_airflow_cfg_is_named_and_nothing_is_started(tmp_path: Path) ->
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_up_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     site = new_site(tmp_path / "interrupted")
+    fate = Path(sys.executable).with_name("fate")
     command = subprocess.Popen(
-        [str(Path(sys.executable).with_name("fate")), "site", "up", "--site", str(site.layout.home)],
+        # A shell lets what it runs in the background ignore SIGINT, and so may have let this.
+        ["env", "--default-signal=INT", fate, "site", "up", "--site", site.layout.home],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
