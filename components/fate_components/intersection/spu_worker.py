@@ -45,7 +45,8 @@ def main() -> None:
     config = psi.PsiExecuteConfig(
         protocol_conf=protocol,
         input_params=psi.InputParams(path=order["source"], selected_keys=[order["column"]], keys_unique=True),
-        output_params=psi.OutputParams(path=order["found"]),
+        # Whoever reads the common ids brings them into an order.
+        output_params=psi.OutputParams(path=order["found"], disable_alignment=True),
     )
     psi.psi_execute(config, link.create_brpc(parties, order["rank"]))
 
