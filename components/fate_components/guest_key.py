@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fate_components.alike import check_alike
 from fate_components.crypto.paillier import PublicKey
-from fate_components.linear.alike import check_alike
 from fate_federated.task.context import TaskContext
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fate_components.alike import check_alike, stated
 from fate_components.columns import anonymous_name, chosen_columns, numbers
 from fate_components.crypto.paillier import generate_keypair
 from fate_components.guest_key import receive_guest_key
@@ -30,7 +31,6 @@ from fate_components.hetero_pearson.model import (
     variance_inflation,
 )
 from fate_components.hetero_pearson.spec import HeteroPearsonParams
-from fate_components.linear.alike import check_alike, stated
 from fate_components.tables import input_table, row_digest
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.party import Party

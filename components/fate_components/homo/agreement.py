@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fate_components.alike import check_alike
 from fate_components.homo_one_hot.sealing import KEY_BITS, from_wire, make_key, seal, to_wire, unseal
-from fate_components.linear.alike import check_alike
 from fate_components.linear.model import Floats
 from fate_components.secure_aggregation.parties import data_parties
 from fate_federated.errors import DataError, MessageRejected, ModelError
@@ -86,7 +86,7 @@ def agree(
     """Whether all train, and with which columns; None where they do not.
 
     Args:
-        parameters: those that are to be the same at all parties, see :func:`fate_components.linear.alike.stated`.
+        parameters: those that are to be the same at all parties, see :func:`fate_components.alike.stated`.
         before: a model to go on from, if it has to be the same at all parties.
 
     Raises:

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 
+from fate_components.alike import stated
 from fate_components.columns import chosen_columns, numbers
 from fate_components.feature_binning.applying import binned_table, transformed_names
 from fate_components.feature_binning.fit import Binned, given_points
@@ -22,7 +23,6 @@ from fate_components.homo.agreement import (
     trains,
 )
 from fate_components.homo_feature_binning.spec import ALIKE, HomoFeatureBinningParams
-from fate_components.linear.alike import stated
 from fate_components.secure_aggregation.aggregator import GRACE_SECONDS, Aggregator
 from fate_components.secure_aggregation.client import Client
 from fate_components.tables import input_table

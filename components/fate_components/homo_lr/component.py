@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from fate_components.alike import stated
 from fate_components.hetero_lr.model import probability
 from fate_components.homo.agreement import (
     Agreement,
@@ -30,7 +31,6 @@ from fate_components.homo_lr.training import (
     said_from_wire,
     sums_of,
 )
-from fate_components.linear.alike import stated
 from fate_components.linear.course import Progress
 from fate_components.linear.cross_validation import folds_of, judged, present_in_folds
 from fate_components.linear.data import Labels, checked_weight, initial_weights, log_losses, required_model, tables_of

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fate_components.alike import stated
 from fate_components.homo.agreement import (
     Agreement,
     Circle,
@@ -17,7 +18,6 @@ from fate_components.homo.agreement import (
 )
 from fate_components.homo_secureboost.spec import ALIKE, HomoSecureBoostParams
 from fate_components.homo_secureboost.training import Training, serve
-from fate_components.linear.alike import stated
 from fate_components.linear.cross_validation import TRAIN, VALIDATE, folds_of
 from fate_components.linear.data import tables_of
 from fate_components.linear.prediction import joined

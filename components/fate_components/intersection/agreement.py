@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fate_components.alike import check_alike, stated
 from fate_components.intersection.spec import IntersectionParams
-from fate_components.linear.alike import check_alike, stated
 from fate_federated.errors import MessageRejected
 from fate_federated.task.context import Peer, TaskContext
 from fate_federated.wire.payload import Wire

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from fate_components.alike import check_alike, stated
 from fate_components.crypto.paillier import PublicKey, generate_keypair
-from fate_components.linear.alike import ALIKE, check_alike, stated
+from fate_components.linear.alike import ALIKE
 from fate_components.linear.arbiter import train_arbiter
 from fate_components.linear.course import MOST_PRECISE, Course, Progress
 from fate_components.linear.data import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fate_components.linear.alike import check_alike, stated
+from fate_components.alike import check_alike, stated
 from fate_components.secureboost.spec import HeteroSecureBoostParams
 from fate_federated.errors import DataError, MessageRejected
 from fate_federated.task.context import TaskContext
