@@ -41,6 +41,7 @@ from fate_federated.party import Party
 from fate_federated.task.component import Inputs
 from fate_federated.transport.memory import MemoryTransport
 from report import Report, arguments
+from usage import processor_seconds
 
 GUEST, HOST = Party.parse("guest-9999"), Party.parse("host-10000")
 BREAST_SECONDS = 55.0
@@ -85,7 +86,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self.peak_bytes = 0
-        self._before = self._processor_seconds()
+        self._before = processor_seconds()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
@@ -94,15 +95,11 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        self.processor_seconds = self._processor_seconds() - self._before
+        self.processor_seconds = processor_seconds() - self._before
 
     def _processes(self) -> list[psutil.Process]:
         this = psutil.Process()
         return [this, *this.children(recursive=True)]
-
-    def _processor_seconds(self) -> float:
-        times = [process.cpu_times() for process in self._processes()]
-        return sum(some.user + some.system for some in times)
 
     def _look(self) -> None:
         while not self._done.wait(0.2):
